@@ -1,0 +1,7 @@
+"""Seatrial puts a public service through its sea trials before it opens."""
+
+from __future__ import annotations
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"
