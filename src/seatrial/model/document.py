@@ -1,0 +1,71 @@
+"""The parts that documents are made of: strict objects, and quantities written as text with their units."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from seatrial.model.objective import Load, Objective, parse_load, parse_objective
+from seatrial.units import parse_duration, parse_rate, write_duration
+
+__all__ = ["Duration", "Identifier", "Limit", "LoadLevel", "Name", "Rate", "Status", "Strict"]
+
+
+def _text_or(kind: type, parse: Any, form: str) -> BeforeValidator:
+    """Return a validator that takes the parsed value as it is and parses text; anything else is refused."""
+
+    def read(value: object) -> object:
+        if isinstance(value, str):
+            return parse(value)
+        if isinstance(value, kind) and kind is not int and kind is not float:
+            return value
+        raise ValueError(f"not {form}; put it in text with its unit")
+
+    return BeforeValidator(read)
+
+
+def _schema(pattern: str, *examples: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": list(examples)})
+
+
+Duration: TypeAlias = Annotated[
+    int,
+    _text_or(int, parse_duration, "a duration such as 30s"),
+    PlainSerializer(write_duration, return_type=str),
+    _schema(r"^\s*(\d+(\.\d+)?\s*(ns|us|µs|ms|min|s|m|h)\s*)+$", "250ms", "30s", "1h30m"),
+]
+Rate: TypeAlias = Annotated[
+    float,
+    _text_or(float, parse_rate, "a rate such as 40/s"),
+    Field(gt=0),
+    PlainSerializer(lambda rate: f"{rate!r}/s", return_type=str),
+    _schema(r"^\s*\d+(\.\d+)?\s*/\s*(s|sec|min|m|h)\s*$", "40/s", "2400/min"),
+]
+LoadLevel: TypeAlias = Annotated[
+    Load,
+    _text_or(Load, parse_load, "a load level such as 1.5 P"),
+    PlainSerializer(str, return_type=str),
+    _schema(r"^\s*\d+(\.\d+)?\s*(P|/\s*(s|sec|min|m|h))\s*$", "1.0 P", "60/s"),
+]
+Limit: TypeAlias = Annotated[
+    Objective,
+    _text_or(Objective, parse_objective, "an objective such as p95 response time <= 2s"),
+    PlainSerializer(lambda objective: objective.text, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["p95 response time <= 2s", "errors <= 0.1%", "capacity >= 2.0 P"]}),
+]
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f]+$")]
+Identifier: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+Status: TypeAlias = Annotated[int, Field(ge=100, le=599)]
+
+
+class Strict(BaseModel):
+    """A document part: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        arbitrary_types_allowed=True,
+        serialize_by_alias=True,
+    )

@@ -1,0 +1,182 @@
+"""The journal of a run: what happened, when, in order; and the log of one trial read from it.
+
+One JSON object a line, appended and flushed as things happen, so that a run that dies leaves its story behind.
+``at_ns`` counts from the run's epoch, like the records.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from seatrial.errors import BundleError
+from seatrial.model.document import Strict
+
+__all__ = ["Ending", "Event", "EventKind", "StageLog", "TrialLog", "read_journal", "trial_log"]
+
+
+class EventKind(StrEnum):
+    """What can happen. Closed."""
+
+    RUN_STARTED = "run started"
+    TRIAL_STARTED = "trial started"
+    STAGE_STARTED = "stage started"
+    STAGE_ENDED = "stage ended"
+    DECISION = "decision"
+    WORKER_LOST = "worker lost"
+    RECORDING_FAILED = "recording failed"
+    TARGET_FAILED = "target failed"
+    INTERRUPTED = "interrupted"
+    TRIAL_ENDED = "trial ended"
+    RUN_ENDED = "run ended"
+
+
+class Event(Strict):
+    """One line of the journal.
+
+    Attributes:
+        at_ns: Nanoseconds from the run's epoch.
+        event: What happened.
+        trial: Index of the trial it happened in; None outside any.
+        stage: Index of the stage; None outside any.
+        worker: Index of the worker it happened to; None when it concerns all.
+        data: Further facts. ``stage ended``: ``sessions`` (intended by all workers, from their own counts),
+            ``load_end_ns``, ``drained_ns``. ``trial started``: ``workers``. ``decision``: ``next`` (stage index or
+            null) and ``held``. Losses: ``detail``.
+    """
+
+    at_ns: int
+    event: EventKind
+    trial: int | None = None
+    stage: int | None = None
+    worker: int | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+
+    def line(self) -> str:
+        """Return the event as one line of JSON, newline included."""
+        return self.model_dump_json(exclude_none=True) + "\n"
+
+
+class Ending(StrEnum):
+    """How a trial came to its end."""
+
+    COMPLETED = "completed"
+    INTERRUPTED = "interrupted"
+    WORKER_LOST = "worker lost"
+    RECORDING_FAILED = "recording failed"
+    TARGET_FAILED = "target failed"
+    UNKNOWN = "unknown"
+    """The journal stops: the run itself was killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageLog:
+    """What is known of one stage that was begun.
+
+    Attributes:
+        index: Stage index.
+        started_ns: When its schedule began, from the run's epoch.
+        load_end_ns: When its last arrival was due; None when it was cut short.
+        drained_ns: When its last session was over or given up; None when it was cut short.
+        sessions: Sessions that the workers intended, by their own count; None when it was cut short.
+    """
+
+    index: int
+    started_ns: int
+    load_end_ns: int | None = None
+    drained_ns: int | None = None
+    sessions: int | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Return whether the stage ran to its end on every worker."""
+        return self.sessions is not None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialLog:
+    """What the journal says of one trial.
+
+    Attributes:
+        trial: Index in the plan.
+        workers: Workers that were started; 0 when the trial never began.
+        stages: Stages begun, in order.
+        decisions: For each decision: (stage it followed, next stage index or None).
+        ending: How it ended.
+        details: Sentences that came with losses and failures.
+    """
+
+    trial: int
+    workers: int
+    stages: tuple[StageLog, ...]
+    decisions: tuple[tuple[int, int | None], ...]
+    ending: Ending
+    details: tuple[str, ...]
+
+
+def read_journal(path: Path) -> tuple[Event, ...]:
+    """Return the events of a journal file; a last line cut off by a crash is left out.
+
+    Raises:
+        BundleError: the file is missing, or a line other than the last is not an event.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(
+            "the journal can't be read", value=path, remedy="Use a bundle made by seatrial run."
+        ) from error
+    complete, events = lines[:-1], []
+    for number, line in enumerate(complete, start=1):
+        try:
+            events.append(Event.model_validate(json.loads(line)))
+        except (ValueError, ValidationError) as error:
+            raise BundleError(
+                f"line {number} of the journal is not an event",
+                value=line[:200],
+                remedy="The journal was changed.",
+            ) from error
+    return tuple(events)
+
+
+_FAILURES = {
+    EventKind.INTERRUPTED: Ending.INTERRUPTED,
+    EventKind.WORKER_LOST: Ending.WORKER_LOST,
+    EventKind.RECORDING_FAILED: Ending.RECORDING_FAILED,
+    EventKind.TARGET_FAILED: Ending.TARGET_FAILED,
+}
+
+
+def trial_log(events: Iterable[Event], trial: int) -> TrialLog:
+    """Return what the journal says of one trial; a trial that is not mentioned has no workers and no stages."""
+    workers, ending, ended = 0, Ending.UNKNOWN, False
+    stages: dict[int, StageLog] = {}
+    decisions: list[tuple[int, int | None]] = []
+    details: list[str] = []
+    for event in events:
+        if event.trial != trial:
+            continue
+        if event.event is EventKind.TRIAL_STARTED:
+            workers = int(event.data["workers"])
+        elif event.event is EventKind.STAGE_STARTED and event.stage is not None:
+            stages[event.stage] = StageLog(event.stage, event.at_ns)
+        elif event.event is EventKind.STAGE_ENDED and event.stage is not None:
+            begun = stages[event.stage]
+            facts = {key: int(event.data[key]) for key in ("load_end_ns", "drained_ns", "sessions")}
+            stages[event.stage] = StageLog(begun.index, begun.started_ns, **facts)
+        elif event.event is EventKind.DECISION and event.stage is not None:
+            decisions.append((event.stage, event.data["next"]))
+        elif event.event in _FAILURES:
+            ending = _FAILURES[event.event]
+            details.append(str(event.data.get("detail", event.event.value)))
+        elif event.event is EventKind.TRIAL_ENDED:
+            ended = True
+    if ended and ending is Ending.UNKNOWN:
+        ending = Ending.COMPLETED
+    return TrialLog(trial, workers, tuple(stages.values()), tuple(decisions), ending, tuple(details))

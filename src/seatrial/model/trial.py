@@ -1,0 +1,119 @@
+"""Trials: how a plan's load is offered, and the limits it must keep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from pydantic import Field, model_validator
+
+from seatrial.model.document import Duration, Limit, LoadLevel, Name, Strict
+from seatrial.model.objective import Load, Metric
+from seatrial.model.profile import Arrivals, Profile, Segment, Stage, constant
+
+if TYPE_CHECKING:
+    from seatrial.model.plan import Plan
+
+__all__ = ["LoadTrial", "StressTrial", "Trial"]
+
+MAX_STRESS_STEPS = 200
+
+
+class _Trial(Strict):
+    name: Name | None = None
+    arrivals: Arrivals | None = None
+    objectives: tuple[Limit, ...] = Field(min_length=1)
+
+    @property
+    def title(self) -> str:
+        """Return its name in results: its own, or its kind."""
+        return self.name or str(getattr(self, "kind"))  # noqa: B009 -- each kind declares its literal
+
+
+class LoadTrial(_Trial):
+    """The expected peak, held: does the service keep its limits?
+
+    Attributes:
+        at: The load level.
+        duration: How long it is held and judged (key ``for``).
+        warmup: Before that, the same load, kept out of the verdict.
+    """
+
+    kind: Literal["load"]
+    at: LoadLevel
+    duration: Duration = Field(alias="for", gt=0)
+    warmup: Duration = 0
+
+    @model_validator(mode="after")
+    def _no_capacity(self) -> LoadTrial:
+        for objective in self.objectives:
+            if objective.metric is Metric.CAPACITY:
+                raise ValueError(f"a load trial holds one level and can't measure capacity: {objective.text!r}")
+        return self
+
+    def stages(self, trial: int, plan: Plan) -> tuple[Stage, ...]:
+        """Return its one stage: warm-up, then the judged stretch."""
+        rate = self.at.rate(plan.demand.peak)
+        warm = (Segment(self.warmup, rate, rate),) if self.warmup else ()
+        profile = Profile((*warm, Segment(self.duration, rate, rate)))
+        return (Stage(trial, 0, str(self.at), profile, self.arrivals or plan.arrivals, self.warmup, plan.drain_ns),)
+
+
+class StressTrial(_Trial):
+    """Rising load, step by step, until it breaks or the top is reached.
+
+    Attributes:
+        start: First level (key ``from``).
+        to: Last level.
+        step: Rise from one level to the next.
+        hold: How long each level is held.
+    """
+
+    kind: Literal["stress"]
+    start: LoadLevel = Field(alias="from")
+    to: LoadLevel
+    step: LoadLevel
+    hold: Duration = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _rises(self) -> StressTrial:
+        units = {level.unit for level in (self.start, self.to, self.step)}
+        if len(units) > 1:
+            raise ValueError("from, to and step are all multiples of P or all rates, not a mixture")
+        if self.to.value < self.start.value:
+            raise ValueError(f"'to' lies below 'from': {self.to} < {self.start}; write the lower level first")
+        if (self.to.value - self.start.value) / self.step.value > MAX_STRESS_STEPS - 1:
+            raise ValueError(f"more than {MAX_STRESS_STEPS} steps; write a larger step")
+        if all(objective.metric is Metric.CAPACITY for objective in self.objectives):
+            raise ValueError("a stress trial needs a limit that a level can break, besides capacity")
+        for objective in self.objectives:
+            if objective.load and objective.load.unit != self.start.unit:
+                raise ValueError(f"write the capacity in the unit of the steps: {objective.text!r}")
+            if objective.load and objective.load.value > self.to.value + 1e-9:
+                raise ValueError(f"a capacity of {objective.load} can't be shown by steps that end at {self.to}")
+        return self
+
+    @property
+    def levels(self) -> tuple[Load, ...]:
+        """Return the load levels, rising, ``to`` included when a step meets it."""
+        count = int((self.to.value - self.start.value) / self.step.value + 1e-9) + 1
+        values = (round(self.start.value + i * self.step.value, 9) for i in range(count))
+        return tuple(Load(value, self.start.unit) for value in values)
+
+    def stages(self, trial: int, plan: Plan) -> tuple[Stage, ...]:
+        """Return one stage per level; how many are run is the search's decision."""
+        arrivals = self.arrivals or plan.arrivals
+        return tuple(
+            Stage(
+                trial,
+                index,
+                str(level),
+                constant(level.rate(plan.demand.peak), self.hold),
+                arrivals,
+                0,
+                plan.drain_ns,
+            )
+            for index, level in enumerate(self.levels)
+        )
+
+
+Trial: TypeAlias = Annotated[LoadTrial | StressTrial, Field(discriminator="kind")]

@@ -1,0 +1,182 @@
+"""The verdict, as it stands in the evidence and in ``--json``.
+
+A verdict is data: codes and figures. The sentences that people read are made from the codes, in one place, in
+English and Traditional Chinese (:mod:`seatrial.model.reasons`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field, computed_field, model_validator
+
+from seatrial.model.document import Strict
+from seatrial.model.reasons import sentence
+
+__all__ = [
+    "Bounded",
+    "Capacity",
+    "ObjectiveResult",
+    "Reason",
+    "RunVerdict",
+    "StageResult",
+    "TrialVerdict",
+    "Verdict",
+    "worst",
+]
+
+
+class Verdict(StrEnum):
+    """What a trial showed. Only PASS is success."""
+
+    PASS = "PASS"  # noqa: S105 -- a verdict, not a password
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    INVALID = "INVALID"
+
+
+_RANK = {Verdict.PASS: 0, Verdict.INCONCLUSIVE: 1, Verdict.FAIL: 2, Verdict.INVALID: 3}
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the verdict that outranks the others: INVALID, then FAIL, INCONCLUSIVE, PASS; INVALID for none."""
+    return max(verdicts, key=_RANK.__getitem__, default=Verdict.INVALID)
+
+
+class Reason(Strict):
+    """Why, in one sentence.
+
+    Attributes:
+        code: Stable name of the rule, for example ``objective.broken``.
+        params: The figures in the sentence, already formatted for people.
+    """
+
+    code: str
+    params: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_is_derived(cls, value: object) -> object:
+        return {k: v for k, v in value.items() if k != "text"} if isinstance(value, dict) else value
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def text(self) -> str:
+        """Return the English sentence."""
+        return sentence(self.code, self.params, "en")
+
+
+class Bounded(Strict):
+    """An estimate with its bounds, in one unit. None stands for infinity: the data show no upper bound.
+
+    Attributes:
+        estimate: The figure in the data; None when censored records hide it.
+        lower: Lower bound at the policy's confidence.
+        upper: Upper bound; None when it is unbounded.
+    """
+
+    estimate: float | None
+    lower: float | None
+    upper: float | None
+
+
+class ObjectiveResult(Strict):
+    """One limit against the data.
+
+    Attributes:
+        objective: As the plan writes it.
+        verdict: PASS when the pessimistic bound keeps the limit, FAIL when the optimistic bound breaks it.
+        value: In ``unit``, with bounds.
+        limit: In ``unit``.
+        unit: ``ns``, ``share``, ``P`` or ``/s``.
+        samples: Records it was computed from.
+    """
+
+    objective: str
+    verdict: Verdict
+    value: Bounded
+    limit: float
+    unit: Literal["ns", "share", "P", "/s"]
+    samples: int
+
+
+class StageResult(Strict):
+    """What one stage of a trial showed.
+
+    Attributes:
+        index: From 0.
+        name: For example ``1.25 P``.
+        rate: Offered journeys per second, as planned.
+        duration_ns: Judged time.
+        intended: Steps intended.
+        sent: Steps sent.
+        ok: Steps that ended ok.
+        outcomes: Outcome label to count, zeros left out.
+        offered_per_s: Steps intended per second of judged time.
+        achieved_per_s: Steps sent per second of judged time.
+        goodput_per_s: Steps that ended ok per second of judged time.
+        p50_ns: Median response time over all records; None when censored records hide it.
+        p95_ns: Likewise.
+        p99_ns: Likewise.
+        held: Whether every limit but capacity was kept: True, False, or None for not decided.
+        objectives: Each limit against this stage.
+    """
+
+    index: int
+    name: str
+    rate: float
+    duration_ns: int
+    intended: int
+    sent: int
+    ok: int
+    outcomes: dict[str, int]
+    offered_per_s: float
+    achieved_per_s: float
+    goodput_per_s: float
+    p50_ns: float | None
+    p95_ns: float | None
+    p99_ns: float | None
+    held: bool | None
+    objectives: tuple[ObjectiveResult, ...]
+
+
+class Capacity(Strict):
+    """The highest load that held.
+
+    Attributes:
+        estimate: Highest level that held, in ``unit``; None when none did.
+        lower: Highest level that held with every level below it; None when the lowest did not.
+        upper: Lowest level that broke; None when none did (capacity lies above what was offered).
+        unit: ``P`` or ``/s`` (journeys).
+    """
+
+    estimate: float | None
+    lower: float | None
+    upper: float | None
+    unit: Literal["P", "/s"]
+
+
+class TrialVerdict(Strict):
+    """What one trial showed."""
+
+    name: str
+    kind: str
+    verdict: Verdict
+    reasons: tuple[Reason, ...] = Field(min_length=1)
+    objectives: tuple[ObjectiveResult, ...]
+    capacity: Capacity | None = None
+    stages: tuple[StageResult, ...] = ()
+
+
+class RunVerdict(Strict):
+    """What the whole run showed: the worst of its trials, and never PASS without any."""
+
+    verdict: Verdict
+    reasons: tuple[Reason, ...] = Field(min_length=1)
+    trials: tuple[TrialVerdict, ...]
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the verdict as JSON-ready data."""
+        return self.model_dump(mode="json")

@@ -1,0 +1,133 @@
+"""Quantities as people write them, and as the house keeps them.
+
+Durations are kept in integer nanoseconds, rates in events per second, shares as fractions of one. A quantity
+without its unit is refused: ``10`` could be seconds or milliseconds.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+__all__ = [
+    "MS",
+    "SECOND",
+    "format_duration",
+    "format_number",
+    "format_rate",
+    "format_share",
+    "parse_duration",
+    "parse_rate",
+    "parse_share",
+    "write_duration",
+]
+
+MS = 1_000_000
+SECOND = 1_000_000_000
+
+_MINUTE = 60 * SECOND
+_UNIT_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": MS, "s": SECOND}
+_UNIT_NS |= {"min": _MINUTE, "m": _MINUTE, "h": 60 * _MINUTE}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|min|s|m|h)", re.ASCII)
+_RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(s|sec|min|m|h)\s*", re.ASCII)
+_RATE_SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
+_SHARE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*", re.ASCII)
+_LONGEST_NS = 31 * 24 * 3600 * SECOND  # no trial lasts longer than a month
+
+
+def parse_duration(text: str) -> int:
+    """Return the nanoseconds in a duration such as ``90s``, ``1h30m``, ``250ms``.
+
+    Raises:
+        ValueError: no unit, an unknown unit, or more than 31 days.
+    """
+    compact = text.strip().replace(" ", "")
+    position, total = 0, 0.0
+    while position < len(compact):
+        match = _DURATION.match(compact, position)
+        if match is None:
+            raise ValueError("not a duration; write a number and a unit: 250ms, 30s, 10m, 1h30m")
+        total += float(match[1]) * _UNIT_NS[match[2]]
+        position = match.end()
+    if not compact:
+        raise ValueError("empty duration; write a number and a unit: 250ms, 30s, 10m, 1h30m")
+    if total > _LONGEST_NS:
+        raise ValueError("a duration of more than 31 days; write a shorter one")
+    return round(total)
+
+
+def format_duration(ns: float) -> str:
+    """Return a short duration for people: ``1.52 s``, ``12 ms``, ``850 µs``, ``10 min``, ``1 h 30 min``."""
+    if math.isinf(ns):
+        return "unbounded"
+    if ns < 0:
+        return "-" + format_duration(-ns)
+    if ns >= 60 * SECOND:
+        seconds = round(ns / SECOND)
+        hours, rest = divmod(seconds, 3600)
+        minutes, seconds = divmod(rest, 60)
+        parts = [(hours, "h"), (minutes, "min"), (seconds, "s")]
+        return " ".join(f"{n} {unit}" for n, unit in parts if n)
+    if ns >= SECOND:
+        return f"{format_number(ns / SECOND)} s"
+    if ns >= MS:
+        return f"{format_number(ns / MS)} ms"
+    return f"{format_number(ns / 1000)} µs"
+
+
+def write_duration(ns: int) -> str:
+    """Return a duration that :func:`parse_duration` reads back exactly: ``90s``, ``250ms``, ``7ns``."""
+    for unit, size in (("s", SECOND), ("ms", MS), ("us", 1000)):
+        if ns % size == 0:
+            return f"{ns // size}{unit}"
+    return f"{ns}ns"
+
+
+def format_number(value: float) -> str:
+    """Return a number in three significant digits, or as a whole number from 1000 up: ``1,234``, ``0.52``."""
+    if math.isinf(value) or math.isnan(value):
+        return str(value)
+    if abs(value) >= 1000:
+        return f"{round(value):,}"
+    text = f"{value:.3g}"
+    return f"{float(text):g}" if "e" not in text else f"{float(text):.6f}".rstrip("0").rstrip(".")
+
+
+def parse_rate(text: str) -> float:
+    """Return events per second from ``40/s``, ``2400/min`` or ``9000/h``.
+
+    Raises:
+        ValueError: not of that form.
+    """
+    match = _RATE.fullmatch(text)
+    if match is None:
+        raise ValueError("not a rate; write events per unit of time: 40/s, 2400/min")
+    return float(match[1]) / _RATE_SECONDS[match[2]]
+
+
+def format_rate(per_second: float) -> str:
+    """Return a rate for people: ``40/s``."""
+    return f"{format_number(per_second)}/s"
+
+
+def parse_share(text: str) -> float:
+    """Return the fraction of one in ``0.1%``, ``99 %``.
+
+    Raises:
+        ValueError: no percent sign, or more than 100 %.
+    """
+    match = _SHARE.fullmatch(text)
+    if match is None:
+        raise ValueError("not a share; write a percentage: 0.1%, 99%")
+    share = float(match[1]) / 100
+    if share > 1:
+        raise ValueError("a share of more than 100 %; write at most 100%")
+    return share
+
+
+def format_share(share: float) -> str:
+    """Return a share for people: ``0.12 %``, ``99.5 %``; small shares keep two significant digits."""
+    percent = share * 100
+    if percent and abs(percent) < 0.01:
+        return f"{percent:.2g} %"
+    return f"{round(percent, 2):g} %"
