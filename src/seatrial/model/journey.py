@@ -73,6 +73,7 @@ class RequestStep(Strict):
         expect: What the answer must be.
         extract: Variables taken from the answer, for later steps.
         deadline: Longest wait for the whole answer, from the actual send; the plan's where it is left out.
+        when: Take this step only if this variable has a value; otherwise the step is not intended at all.
     """
 
     name: Name | None = None
@@ -91,6 +92,7 @@ class RequestStep(Strict):
     expect: Check = Check()
     extract: dict[Identifier, Extract] = Field(default_factory=dict)
     deadline: Duration | None = None
+    when: Identifier | None = None
 
     @model_validator(mode="after")
     def _one_method_one_body(self) -> RequestStep:

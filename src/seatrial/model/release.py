@@ -1,8 +1,9 @@
 """The release: what exactly was put to trial, and what exactly is to be rolled out.
 
-A release manifest (``release.json``) lists subjects, each a name and a SHA-256. A file is one subject; a directory
-is one subject for every file in it, named ``label/relative/path``, so that a comparison names the file that
-differs; a container image is bound by its own digest. Modes, owners, times and empty directories are not bound.
+A release manifest (``release.json``) lists subjects, each a name and a SHA-256. A file is one subject; a
+directory is one subject for every file in it, named ``label/relative/path``, so that a comparison names the file
+that differs; a container image is bound by its own digest. Modes, owners, times and empty directories are not
+bound.
 
     {"format": "seatrial-release/1", "name": "booking", "version": "2.1",
      "subjects": [{"name": "app/server.py", "digest": {"sha256": "..."}}]}
@@ -16,6 +17,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,6 @@ MAX_SUBJECTS = 10_000
 
 _MAX_BYTES = 16 * 1024 * 1024
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _AGAIN = "Compute it again with 'seatrial release digest'."
 
 
@@ -56,11 +57,11 @@ class Subject:
     sha256: str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip() or _CONTROL.search(self.name):
+        if not _is_plain(self.name):
             raise EvidenceError(
                 "a subject's name is empty or holds control characters", value=repr(self.name), remedy=_AGAIN
             )
-        if not isinstance(self.sha256, str) or not _SHA256_HEX.fullmatch(self.sha256):
+        if not _SHA256_HEX.fullmatch(self.sha256):
             raise EvidenceError(
                 f"the digest of subject {self.name} is not a SHA-256 in lower-case hexadecimal",
                 value=repr(self.sha256),
@@ -88,8 +89,10 @@ class Release:
 
     def __post_init__(self) -> None:
         for what, value in (("name", self.name), ("version", self.version)):
-            if not isinstance(value, str) or not value.strip() or _CONTROL.search(value):
-                raise EvidenceError(f"the release's {what} is empty", value=repr(value), remedy=_AGAIN)
+            if not _is_plain(value):
+                raise EvidenceError(
+                    f"the release's {what} is empty or holds control characters", value=repr(value), remedy=_AGAIN
+                )
         _refuse_subject_list(self.subjects)
 
     def to_object(self) -> dict[str, Any]:
@@ -107,6 +110,11 @@ class Release:
         return text.encode("utf-8")
 
 
+def _is_plain(text: str) -> bool:
+    """Whether ``text`` can stand in a line: printable, so neither control nor invisible characters."""
+    return bool(text.strip()) and text.isprintable()
+
+
 def _refuse_subject_list(subjects: Sequence[Subject]) -> None:
     if not subjects:
         raise EvidenceError("the release binds nothing: it has no subject", remedy="Name what is rolled out.")
@@ -119,7 +127,7 @@ def _refuse_subject_list(subjects: Sequence[Subject]) -> None:
     names = [s.name for s in subjects]
     if names != sorted(names):
         raise EvidenceError("the release's subjects are not sorted by name", remedy=_AGAIN)
-    for before, after in zip(names, names[1:], strict=False):
+    for before, after in pairwise(names):
         if before == after:
             raise EvidenceError("a subject is named twice", value=after, remedy="Give each its own label.")
 
@@ -244,7 +252,7 @@ def parse_release(data: bytes, what: str = "release.json") -> Release:
     fields = _fields(document, {"format", "name", "version", "subjects"}, what)
     if fields["format"] != RELEASE_FORMAT:
         raise EvidenceError(f"{what} is not of format {RELEASE_FORMAT}", value=repr(fields["format"]), remedy=_AGAIN)
-    return Release(fields["name"], fields["version"], subjects_from(fields["subjects"], what))
+    return Release(_text(fields["name"], what), _text(fields["version"], what), subjects_from(fields["subjects"], what))
 
 
 def subjects_from(items: object, what: str) -> tuple[Subject, ...]:
@@ -260,7 +268,7 @@ def subjects_from(items: object, what: str) -> tuple[Subject, ...]:
         where = f"subject {index + 1} of {what}"
         fields = _fields(item, {"name", "digest"}, where)
         digest = _fields(fields["digest"], {"sha256"}, f"the digest of {where}")
-        subjects.append(Subject(fields["name"], digest["sha256"]))
+        subjects.append(Subject(_text(fields["name"], where), _text(digest["sha256"], where)))
     _refuse_subject_list(subjects)
     return tuple(subjects)
 
@@ -271,6 +279,12 @@ def _fields(value: object, expected: set[str], what: str) -> dict[str, Any]:
     if value.keys() != expected:
         odd = sorted(value.keys() ^ expected)
         raise EvidenceError(f"{what} has fields missing or unknown", value=", ".join(odd), remedy=_AGAIN)
+    return value
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise EvidenceError(f"a field of {what} that must be text is not", value=repr(value), remedy=_AGAIN)
     return value
 
 

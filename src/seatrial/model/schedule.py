@@ -25,7 +25,7 @@ from seatrial.model.profile import Profile, Segment, Stage
 
 __all__ = ["BLOCK", "Block", "Schedule"]
 
-BLOCK = 16_384
+BLOCK = 4_096
 _POISSON_STREAM, _JOURNEY_STREAM, _SESSION_STREAM = 0, 1, 2
 
 Int64 = npt.NDArray[np.int64]
