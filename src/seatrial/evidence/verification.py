@@ -1,0 +1,93 @@
+"""What a verification of a bundle reports: ten steps and what could be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from seatrial.evidence.statement import TesterResult
+from seatrial.model.release import Release
+
+__all__ = ["TITLES", "Step", "StepStatus", "VerificationReport"]
+
+TITLES = (
+    "archive is well-formed",
+    "manifest is present",
+    "no file is missing",
+    "no file is extra",
+    "every digest is right",
+    "documents parse",
+    "test result is signed by a trusted tester",
+    "test result binds manifest, plan, policy and release",
+    "test result agrees with the verdict",
+    "verdict recomputed from the raw records is the sealed one",
+)
+
+
+class StepStatus(StrEnum):
+    """How a step ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_APPLICABLE = "not applicable"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a verification: number (from 1), title, how it ended, and a sentence."""
+
+    number: int
+    title: str
+    status: StepStatus
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{self.number}. {self.title}: {self.status} - {self.sentence}"
+
+
+@dataclass(frozen=True)
+class VerificationReport:
+    """What a verification found. The fields after ``steps`` are None where they could not be read.
+
+    Attributes:
+        steps: All ten, in order.
+        digest: The evidence digest (SHA-256 of ``manifest.json``).
+        verdict: ``verdict.json``, parsed.
+        plan: ``plan.json``, parsed.
+        policy_digest: SHA-256 of ``policy.json``.
+        release: The release that was tried; None also where the bundle has none.
+        test_result: The tester's statement, verified.
+        test_result_digest: SHA-256 of the statement's bytes.
+    """
+
+    steps: tuple[Step, ...]
+    digest: str | None = None
+    verdict: Mapping[str, Any] | None = None
+    plan: Mapping[str, Any] | None = None
+    policy_digest: str | None = None
+    release: Release | None = None
+    test_result: TesterResult | None = None
+    test_result_digest: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step ran and none failed."""
+        return len(self.steps) == len(TITLES) and all(s.status is not StepStatus.FAILED for s in self.steps)
+
+    @property
+    def failures(self) -> tuple[Step, ...]:
+        """The steps that failed."""
+        return tuple(s for s in self.steps if s.status is StepStatus.FAILED)
+
+    def to_object(self) -> dict[str, Any]:
+        """Return the report as a JSON object."""
+        return {
+            "ok": self.ok,
+            "digest": self.digest,
+            "steps": [
+                {"number": s.number, "title": s.title, "status": str(s.status), "sentence": s.sentence}
+                for s in self.steps
+            ],
+        }

@@ -1,0 +1,87 @@
+"""What the tests of this room build with: a whole small bundle, keys and a trust file."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from securesystemslib.signer import CryptoSigner
+
+from seatrial.evidence.canonical import canonical_bytes
+from seatrial.evidence.keys import CONFIRMING_OFFICER, REVIEWER, TESTER, Trust, TrustedKey
+from seatrial.evidence.seal import seal
+from seatrial.model.release import Release, Subject
+
+NOW = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
+VALID_FROM = datetime(2026, 1, 1, tzinfo=UTC)
+VALID_UNTIL = datetime(2027, 1, 1, tzinfo=UTC)
+RELEASE = Release("booking", "2.1", (Subject("app/main.py", "a" * 64), Subject("image", "b" * 64)))
+
+
+def keyed(role: str, name: str, **period: datetime) -> tuple[CryptoSigner, TrustedKey]:
+    signer = CryptoSigner.generate_ed25519()
+    public = signer.public_key
+    return signer, TrustedKey(
+        public.keyid,
+        public.keytype,
+        public.scheme,
+        public.keyval["public"],
+        role,
+        name,
+        period.get("valid_from", VALID_FROM),
+        period.get("valid_until", VALID_UNTIL),
+    )
+
+
+TESTER_SIGNER, TESTER_KEY = keyed(TESTER, "Harbour Test Ltd")
+REVIEWER_SIGNER, REVIEWER_KEY = keyed(REVIEWER, "Wong Siu-ming")
+OFFICER_SIGNER, OFFICER_KEY = keyed(CONFIRMING_OFFICER, "Chan Tai-man")
+STRANGER_SIGNER, STRANGER_KEY = keyed(TESTER, "Nobody")
+TRUST = Trust((TESTER_KEY, REVIEWER_KEY, OFFICER_KEY))
+
+
+def verdict_document(
+    verdict: str = "PASS", trials: tuple[tuple[str, str, str], ...] = (("load", "load", "PASS"),)
+) -> dict[str, object]:
+    return {
+        "verdict": verdict,
+        "reasons": [] if verdict == "PASS" else [{"code": "errors", "text": "errors 3 % > 0.1 %"}],
+        "trials": [{"name": n, "kind": k, "verdict": v, "reasons": [], "capacity": None} for n, k, v in trials],
+    }
+
+
+def make_bundle(
+    directory: Path,
+    *,
+    verdict: dict[str, object] | None = None,
+    release: Release | None = RELEASE,
+    sealed: bool = True,
+    signer: CryptoSigner = TESTER_SIGNER,
+    now: datetime = NOW,
+) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    parts = {
+        "plan.yaml": b"seatrial: 1\ntitle: Booking\n",
+        "plan.json": canonical_bytes({"title": "Booking", "demand": {"peak": "40/s"}}),
+        "policy.json": canonical_bytes({"policy": "default/1"}),
+        "environment.json": canonical_bytes({"host": "generator-1"}),
+        "journal.jsonl": b'{"at_ns":0,"event":"started"}\n{"at_ns":9,"event":"ended"}\n',
+        "verdict.json": canonical_bytes(verdict or verdict_document()),
+        "report.html": b"<!doctype html><title>Booking</title>",
+        "records/load/part-0000.parquet": bytes(range(256)),
+        "records/load/part-0001.parquet": b"PAR1 second part",
+        "health/load.parquet": b"PAR1 health",
+        "diagnostics/load.jsonl": b"{}\n",
+    }
+    if release is not None:
+        parts["release.json"] = release.to_bytes()
+    for path, data in parts.items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_bytes(data)
+    if sealed:
+        seal(directory, [signer], now)
+    return directory
+
+
+def recompute_as_sealed(directory: Path) -> bytes:
+    """Stand for the recomputation: this room is given it, and does not own it."""
+    return canonical_bytes(json.loads((directory / "verdict.json").read_bytes()))
