@@ -38,7 +38,7 @@ async def _read(request: Request) -> dict[str, object]:
             )
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise Refusal(400, "the body is not a JSON object", "Send an object such as {...}.")
@@ -151,10 +151,6 @@ async def _lost(request: Request, error: Exception) -> Response:
     return _answer({"error": what, "remedy": remedy}, error.status_code, dict(error.headers or {}))
 
 
-async def _failed(request: Request, error: Exception) -> Response:
-    return _answer({"error": "the service failed", "remedy": "Try again later."}, 500)
-
-
 def make_app(booking: Booking, board: Board, *, allow_faults: bool) -> App:
     """Return the service as an ASGI application, faults included.
 
@@ -166,7 +162,6 @@ def make_app(booking: Booking, board: Board, *, allow_faults: bool) -> App:
     handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
         Refusal: _refused,
         HTTPException: _lost,
-        Exception: _failed,
     }
     routes = _Desk(booking, board, allow_faults=allow_faults).routes()
     return FaultLayer(Starlette(routes=routes, exception_handlers=handlers), board)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import random
 import time
@@ -23,6 +24,7 @@ CRASH_EXIT_CODE = 70
 LEAK_LIMIT_MB = 1024
 TRANSPORT = "seatrial.sandbox.transport"
 _DRIPS = 10
+_log = logging.getLogger("seatrial.sandbox")
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -126,7 +128,12 @@ class FaultLayer:
             await _send_error(send)
         else:
             answer = _Answer()
-            await self._app(scope, receive, answer.collect)
+            try:
+                await self._app(scope, receive, answer.collect)
+            except Exception:
+                _log.exception("%s %s failed", scope["method"], scope["path"])
+                await _send_error(send)
+                return
             await self._thaw()
             await self._deliver(answer, scope, receive, send)
 

@@ -22,6 +22,7 @@ DAYS = 7
 LIST_LIMIT = 40
 _HOURS = 16
 _COURTS = 5
+_REGIONS = 5
 _DISTRICTS = (
     "Bayview 海灣", "Camphor Hill 樟樹山", "Eastgate 東閘", "Fernside 蕨園", "Granite Point 石角",
     "Heron Marsh 鷺澤", "Ironwood 鐵木", "Jetty Street 碼頭街", "Kiln Lane 窰里", "Lantern Park 燈籠公園",
@@ -140,11 +141,12 @@ class Store:
         return row is not None
 
     def free(self, day: int, patron: str, now_s: float) -> list[Slot]:
-        """Return up to 40 free court hours of ``day`` (1 to 7), the citizen's own district first.
+        """Return up to 40 free court hours of ``day`` (1 to 7), from the citizen's own region on.
 
-        Citizens of one district see the same courts, so some of those who pick at the same time collide.
+        Citizens of one of the five regions see the same courts, so some of those who pick at the same time collide.
         """
-        start = self._first_ids.get(day * 100 + int(patron[1:]) % len(_DISTRICTS), 0)
+        district = int(patron[1:]) % _REGIONS * len(_DISTRICTS) // _REGIONS
+        start = self._first_ids.get(day * 100 + district, 0)
         rows = self._db.execute(_FREE.format(">="), (day, start, now_s, LIST_LIMIT)).fetchall()
         if len(rows) < LIST_LIMIT:
             rest = LIST_LIMIT - len(rows)
