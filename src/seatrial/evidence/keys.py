@@ -59,6 +59,7 @@ __all__ = [
     "Signer",
     "Trust",
     "TrustedKey",
+    "is_encrypted",
     "load_signer",
     "load_trust",
     "merge_trust",
@@ -261,9 +262,9 @@ def load_trust(path: Path) -> Trust:
         KeyFileError: It can't be read or is malformed.
     """
     try:
-        data = read_document(path)
-    except EvidenceError as e:
-        raise KeyFileError(e.what, value=e.value, remedy=e.remedy) from e
+        data = read_document(path.resolve())  # a mounted secret is a link
+    except (EvidenceError, OSError, RuntimeError) as e:
+        raise KeyFileError("the trust file can't be read", value=path, remedy="Give a readable trust file.") from e
     return parse_trust(data, path.name)
 
 
@@ -313,6 +314,18 @@ def new_key(
     return entry
 
 
+def is_encrypted(private_file: Path) -> bool:
+    """Return whether a private key file asks for a passphrase.
+
+    Raises:
+        KeyFileError: The file can't be read.
+    """
+    try:
+        return b"ENCRYPTED PRIVATE KEY" in read_document(private_file.resolve(), 64 * 1024)
+    except EvidenceError as e:
+        raise KeyFileError(e.what, value=e.value, remedy=e.remedy) from e
+
+
 def load_signer(private_file: Path, passphrase: str | None = None) -> CryptoSigner:
     """Load a private key to sign with.
 
@@ -324,7 +337,7 @@ def load_signer(private_file: Path, passphrase: str | None = None) -> CryptoSign
         KeyFileError: Unreadable, open to others, no private key, or the passphrase is missing or wrong.
     """
     try:
-        pem = read_document(private_file, 64 * 1024)
+        pem = read_document(private_file.resolve(), 64 * 1024)
         mode = private_file.stat().st_mode
     except (EvidenceError, OSError) as e:
         raise KeyFileError("the private key can't be read", value=private_file, remedy="Give the PEM file.") from e

@@ -313,7 +313,10 @@ class _Check:
 
 
 def _read_journal(path: Path) -> None:
-    """Refuse a journal that is missing, empty, too large, or has a line that is no JSON object."""
+    """Refuse a journal that is missing, empty, too large, or has a whole line that is no JSON object.
+
+    A last line without its end is what a killed run leaves; it is sealed as it is, and not read.
+    """
     lines = total = 0
     with open_regular(path) as file:
         while line := file.readline(MAX_DOCUMENT_BYTES + 1):
@@ -321,7 +324,7 @@ def _read_journal(path: Path) -> None:
             total += len(line)
             if total > MAX_JOURNAL_BYTES:
                 raise BundleError(f"{JOURNAL} is larger than {MAX_JOURNAL_BYTES} bytes", remedy="Do not use it.")
-            if not isinstance(parse_json(line, f"{JOURNAL} line {lines}"), dict):
+            if line.endswith(b"\n") and not isinstance(parse_json(line, f"{JOURNAL} line {lines}"), dict):
                 raise BundleError(f"{JOURNAL} line {lines} is no object", remedy="Take it from its source again.")
     if not lines:
         raise BundleError(f"{JOURNAL} is empty", remedy="A run writes down what happened: run the plan again.")

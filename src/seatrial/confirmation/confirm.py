@@ -1,0 +1,245 @@
+"""Give or refuse a confirmation on verified evidence.
+
+A confirmation is written only when the evidence verifies, binds a release, and every trial passed, each mandatory
+kind among them; there is no average, no best-of and no waiver. A refusal can always be written, with reasons.
+The reviewer and the confirming officer sign, both at once or one after the other; whoever signs second has the
+same evidence checked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from seatrial.clock import to_rfc3339
+from seatrial.confirmation.statement import (
+    SIGNING_ROLES,
+    Condition,
+    Confirmation,
+    Ruling,
+    parse_confirmation,
+)
+from seatrial.errors import ConfirmationError, EnvelopeError, SignatureError
+from seatrial.evidence.envelope import add_signature, sign, verify
+from seatrial.evidence.keys import Signer, Trust, TrustedKey
+from seatrial.evidence.manifest import MANIFEST
+from seatrial.evidence.verification import VerificationReport
+from seatrial.model.release import Subject
+from seatrial.units import parse_rate
+
+__all__ = ["ConfirmationRequest", "confirm", "countersign", "obstacles"]
+
+
+@dataclass(frozen=True)
+class ConfirmationRequest:
+    """What the authority wants to say.
+
+    Attributes:
+        ruling: The decision.
+        valid_until: End of validity, UTC; at most 12 months from now.
+        reasons: Sentences; a refusal on evidence that passed needs at least one.
+        conditions: For CONFIRMED_WITH_CONDITIONS only.
+        system: The system's name; empty takes the release's, or the plan's title.
+        mandatory: Trial kinds that must be there and have passed; at least one.
+        policy_digest: SHA-256 that the bundle's ``policy.json`` must have; None does not compare.
+    """
+
+    ruling: Ruling
+    valid_until: datetime
+    reasons: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    system: str = ""
+    mandatory: tuple[str, ...] = ("load", "stress")
+    policy_digest: str | None = None
+
+
+def obstacles(
+    report: VerificationReport, mandatory: Collection[str], policy_digest: str | None = None
+) -> tuple[str, ...]:
+    """Say everything that stands between this evidence and a confirmation; empty when nothing does."""
+    found = [f"the evidence does not verify: {step}" for step in report.failures]
+    if not report.ok and not found:
+        found.append("the evidence was not verified in full")
+    if report.release is None:
+        found.append("the evidence binds no release")
+    if policy_digest is not None and report.policy_digest != policy_digest:
+        found.append(f"the trial was judged by another policy: sha256:{report.policy_digest}")
+    if not mandatory:
+        found.append("no trial kind is mandatory, so nothing would be confirmed")
+    verdict = report.verdict or {}
+    if verdict.get("verdict") != "PASS":
+        found.append(f"the verdict is {verdict.get('verdict', 'not known')}, not PASS")
+    passed: set[object] = set()
+    trials = verdict.get("trials")
+    for trial in trials if isinstance(trials, list) else []:
+        if isinstance(trial, dict) and trial.get("verdict") == "PASS":
+            passed.add(str(trial.get("kind")))
+        elif isinstance(trial, dict):
+            found.append(f"trial {trial.get('name')} is {trial.get('verdict')}, not PASS")
+    found += [f"no {kind} trial passed, and one is mandatory" for kind in mandatory if kind not in passed]
+    return tuple(found)
+
+
+def confirm(
+    report: VerificationReport,
+    request: ConfirmationRequest,
+    signers: Sequence[Signer],
+    trust: Trust,
+    now: datetime,
+) -> bytes:
+    """Write a confirmation or refusal and sign it.
+
+    Args:
+        report: The verification of the evidence, made just now.
+        request: What the authority wants to say.
+        signers: One or two keys: reviewer, confirming officer. The gate opens only when both have signed.
+        trust: Must hold the signers' keys, valid now.
+        now: The time of issue, with a zone; whole seconds are kept.
+
+    Returns:
+        The DSSE envelope.
+
+    Raises:
+        ConfirmationError: The evidence does not allow this decision, or the request breaks a rule; the message
+            lists every obstacle.
+        SignatureError: A signer is unknown, of the wrong role, out of its period, or of the other's name.
+    """
+    found = obstacles(report, request.mandatory, request.policy_digest)
+    if request.ruling is not Ruling.REFUSED and found:
+        raise ConfirmationError(
+            f"{request.ruling} can't be written", value="; ".join(found), remedy="Refuse it, or have it tried again."
+        )
+    reasons = request.reasons
+    if request.ruling is Ruling.REFUSED:
+        if not found and not reasons:
+            raise ConfirmationError(
+                "a refusal of evidence that passed needs the officer's reason", remedy="Give --reason."
+            )
+        reasons = (*reasons, *found)
+    _refuse_signers(signers, trust, now)
+    return sign(_statement(report, request, reasons, now).to_statement().to_bytes(), signers)
+
+
+def _statement(
+    report: VerificationReport, request: ConfirmationRequest, reasons: tuple[str, ...], now: datetime
+) -> Confirmation:
+    if report.digest is None or report.policy_digest is None or report.test_result_digest is None:
+        raise ConfirmationError(
+            "there is nothing to decide on: manifest, policy or a trusted test result is missing",
+            value="; ".join(str(step) for step in report.failures),
+            remedy="Return the evidence to the tester.",
+        )
+    release = report.release
+    plan = report.plan or {}
+    system = request.system or (release.name if release else str(plan.get("title", "")))
+    try:
+        return Confirmation(
+            ruling=request.ruling,
+            reasons=reasons,
+            conditions=request.conditions,
+            issued_at=now.replace(microsecond=0),
+            valid_until=request.valid_until,
+            system=system,
+            release=(release.name, release.version) if release else None,
+            tested_peak_per_s=_tested_peak_per_s(report),
+            policy_digest=report.policy_digest,
+            evidence_digest=report.digest,
+            test_result_digest=report.test_result_digest,
+            subjects=release.subjects if release else (Subject(MANIFEST, report.digest),),
+        )
+    except EnvelopeError as e:
+        raise ConfirmationError(e.what, value=e.value, remedy="Change the request.") from e
+
+
+def _tested_peak_per_s(report: VerificationReport) -> float:
+    demand = (report.plan or {}).get("demand")
+    peak = demand.get("peak") if isinstance(demand, dict) else None
+    try:
+        return parse_rate(str(peak))
+    except ValueError as e:
+        raise ConfirmationError(
+            "the plan states no peak", value=repr(peak), remedy="A plan says demand: {peak: 40/s}."
+        ) from e
+
+
+def _refuse_signers(signers: Sequence[Signer], trust: Trust, now: datetime) -> list[TrustedKey]:
+    found: list[TrustedKey] = []
+    for signer in signers:
+        key = trust.find(signer.public_key)
+        if key is None:
+            raise SignatureError(
+                "a signing key is not in the trust file", value=signer.public_key.keyid, remedy="Add its entry first."
+            )
+        if key.role not in SIGNING_ROLES:
+            raise SignatureError(
+                f"{key.name} holds the role {key.role}, who does not confirm",
+                remedy="Use the key of a reviewer or confirming officer.",
+            )
+        if not key.valid_at(now):
+            raise SignatureError(
+                f"the key of {key.role} {key.name} is not valid now", value=to_rfc3339(now), remedy="Use a valid key."
+            )
+        found.append(key)
+    if len({key.role for key in found}) < len(found) or len({key.name.casefold() for key in found}) < len(found):
+        raise SignatureError(
+            "reviewer and confirming officer are two people with two keys",
+            value=", ".join(f"{key.role} {key.name}" for key in found),
+            remedy="Each signs with a key of their own.",
+        )
+    return found
+
+
+def countersign(
+    envelope: bytes,
+    report: VerificationReport,
+    signer: Signer,
+    *,
+    trust: Trust,
+    now: datetime,
+    mandatory: Collection[str] = ("load", "stress"),
+    policy_digest: str | None = None,
+) -> bytes:
+    """Add the second signature to a confirmation, on the same evidence.
+
+    Args:
+        envelope: Signed by the reviewer or the confirming officer so far.
+        report: The verification of the same evidence, made just now.
+        signer: The key of the other role.
+        trust: Must hold both keys.
+        now: The time of signing, with a zone.
+        mandatory: As in :class:`ConfirmationRequest`.
+        policy_digest: As in :class:`ConfirmationRequest`.
+
+    Raises:
+        ConfirmationError: The envelope speaks about other evidence, has expired, or the evidence does not allow it.
+        EnvelopeError: The envelope is malformed.
+        SignatureError: The first signature is not good, or this signer may not be the second.
+    """
+    verified = verify(envelope, trust)
+    confirmation = parse_confirmation(verified.payload)
+    (second,) = _refuse_signers([signer], trust, now)
+    problems = list(verified.problems(verified.roles & SIGNING_ROLES, confirmation.issued_at))
+    if second.role in verified.roles:
+        problems.append(f"a {second.role} has signed already")
+    if any(key.name.casefold() == second.name.casefold() for key in verified.signed_by):
+        problems.append(f"{second.name} has signed already")
+    if not second.valid_at(confirmation.issued_at):
+        problems.append(f"the key of {second.name} was not valid at {to_rfc3339(confirmation.issued_at)}, its issue")
+    if problems:
+        raise SignatureError("this can't be countersigned", value="; ".join(problems), remedy="Issue it anew.")
+    found = [] if confirmation.ruling is Ruling.REFUSED else list(obstacles(report, mandatory, policy_digest))
+    bound = (confirmation.evidence_digest, confirmation.policy_digest, confirmation.test_result_digest)
+    if bound != (report.digest, report.policy_digest, report.test_result_digest):
+        found.append("the confirmation speaks about other evidence")
+    subjects = report.release.subjects if report.release else (Subject(MANIFEST, report.digest or "0" * 64),)
+    if confirmation.subjects != subjects:
+        found.append("the confirmation speaks about another release")
+    if not confirmation.issued_at <= now < confirmation.valid_until:
+        found.append(
+            f"the confirmation is valid from {to_rfc3339(confirmation.issued_at)} until "
+            f"{to_rfc3339(confirmation.valid_until)}, not now"
+        )
+    if found:
+        raise ConfirmationError("this can't be countersigned", value="; ".join(found), remedy="Issue it anew.")
+    return add_signature(envelope, signer, trust)
