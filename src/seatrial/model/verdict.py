@@ -92,6 +92,10 @@ class ObjectiveResult(Strict):
         limit: In ``unit``.
         unit: ``ns``, ``share``, ``P`` or ``/s``.
         samples: Records it was computed from.
+        undecided: Why it is INCONCLUSIVE, else None. ``no_samples``: nothing was recorded. ``hidden``: requests
+            without an answer hide it. ``length``: a longer trial would decide. ``close``: too close to its limit
+            for any trial of practical length. ``levels``: the levels offered do not decide a capacity.
+        longer: How many times as long the trial would have to be; None unless ``undecided`` is ``length``.
     """
 
     objective: str
@@ -100,6 +104,8 @@ class ObjectiveResult(Strict):
     limit: float
     unit: Literal["ns", "share", "P", "/s"]
     samples: int
+    undecided: Literal["no_samples", "hidden", "length", "close", "levels"] | None = None
+    longer: float | None = None
 
 
 class StageResult(Strict):
@@ -120,8 +126,10 @@ class StageResult(Strict):
         p50_ns: Median response time over all records; None when censored records hide it.
         p95_ns: Likewise.
         p99_ns: Likewise.
-        held: Whether every limit but capacity was kept: True, False, or None for not decided.
-        objectives: Each limit against this stage.
+        held: True when every limit but capacity is PASS; False when one is FAIL, or when more was unsent than the
+            policy allows; None when neither is shown.
+        objectives: Each limit but capacity against this stage.
+        refused: Answers with status 429 or 503: the service refused clearly.
     """
 
     index: int
@@ -140,13 +148,15 @@ class StageResult(Strict):
     p99_ns: float | None
     held: bool | None
     objectives: tuple[ObjectiveResult, ...]
+    refused: int = 0
 
 
 class Capacity(Strict):
-    """The highest load that held.
+    """The highest load that held. A level that is not decided counts for neither bound.
 
     Attributes:
-        estimate: Highest level that held, in ``unit``; None when none did.
+        estimate: Highest level up to which every level held or, not being decided, kept every limit in its
+            measured figure; in ``unit``; None when the lowest did not.
         lower: Highest level that held with every level below it; None when the lowest did not.
         upper: Lowest level that broke; None when none did (capacity lies above what was offered).
         unit: ``P`` or ``/s`` (journeys).
@@ -159,7 +169,12 @@ class Capacity(Strict):
 
 
 class TrialVerdict(Strict):
-    """What one trial showed."""
+    """What one trial showed.
+
+    ``objectives`` are the limits that the verdict rests on: all of a load trial's; the capacity of a stress trial
+    that limits it (its other limits then say which level held, and stand in ``stages``); else each limit at the
+    level where it did worst.
+    """
 
     name: str
     kind: str
