@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import signal
 import socket
 import sqlite3
@@ -39,7 +38,7 @@ def gone(pid: int, within_s: float = 10.0) -> bool:
                 return True
         except FileNotFoundError:
             return True
-        os.sched_yield()
+        time.sleep(0.01)
     return False
 
 
@@ -131,6 +130,7 @@ def test_a_killed_service_comes_back_on_its_port_with_every_booking(tmp_path: Pa
         ({"slots": 0}, "no such number of court hours: 0"),
         ({"port": 70_000}, "no such port: 70000"),
         ({"tls_cert": "cert.pem"}, "TLS needs two files: cert.pem"),
+        ({"data_dir": __file__}, f"the data directory can't be made: {__file__}"),
     ],
 )
 def test_a_sandbox_that_cannot_start_says_why(options: dict[str, Any], message: str) -> None:
@@ -140,6 +140,16 @@ def test_a_sandbox_that_cannot_start_says_why(options: dict[str, Any], message: 
     assert message in str(caught.value)
     assert "Traceback" not in str(caught.value)
     assert not box.running
+
+
+def test_a_service_with_a_long_queue_still_stops_in_bounded_time(connect: Connect) -> None:
+    with Sandbox("a", patrons=10, slots=70, faults={"latency_ms": 60_000}) as box:
+        clients = [connect(box.url) for _ in range(20)]
+        for client in clients:
+            client.send("GET", "/health")
+        start_s = time.monotonic()
+        box.stop()
+        assert time.monotonic() - start_s < 4
 
 
 def test_a_port_that_is_taken_is_named() -> None:

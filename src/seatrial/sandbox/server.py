@@ -156,7 +156,12 @@ def serve(options: Options, announce: Callable[[dict[str, object]], None]) -> No
     signal.signal(signal.SIGTERM, note)
     signal.signal(signal.SIGINT, note)
     release = options.release
-    options.data.mkdir(parents=True, exist_ok=True)
+    try:
+        options.data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SandboxError(
+            "the data directory can't be made", value=options.data, remedy=f"Use another one ({error.strerror})."
+        ) from error
     store = Store(options.data / DATABASE, patron_count=release.patrons, slot_count=release.slots)
     try:
         board = Board(release.switches, seed=options.seed)

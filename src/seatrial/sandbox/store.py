@@ -89,17 +89,17 @@ class Store:
     """
 
     def __init__(self, path: Path, *, patron_count: int, slot_count: int) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
         try:
-            self._open(path, {"patrons": patron_count, "slots": slot_count})
+            self._db = sqlite3.connect(path, isolation_level=None)
+            try:
+                self._open(path, {"patrons": patron_count, "slots": slot_count})
+            except BaseException:
+                self._db.close()
+                raise
         except sqlite3.DatabaseError as error:
-            self._db.close()
             raise SandboxError(
                 "the data directory holds no usable database", value=path, remedy=f"Empty it first ({error})."
             ) from error
-        except SandboxError:
-            self._db.close()
-            raise
         self._first_ids = dict(self._db.execute("SELECT day * 100 + district, min(id) FROM slots GROUP BY 1"))
         self._booked: int = self._db.execute("SELECT count(*) FROM bookings").fetchone()[0]
 
