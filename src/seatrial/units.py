@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 
 __all__ = [
     "MS",
@@ -20,19 +21,22 @@ __all__ = [
     "parse_rate",
     "parse_share",
     "write_duration",
+    "write_number",
+    "write_rate",
 ]
 
 MS = 1_000_000
 SECOND = 1_000_000_000
 
 _MINUTE = 60 * SECOND
-_UNIT_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": MS, "s": SECOND}
+_UNIT_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": MS, "s": SECOND}  # both letters that look like mu
 _UNIT_NS |= {"min": _MINUTE, "m": _MINUTE, "h": 60 * _MINUTE}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|min|s|m|h)", re.ASCII)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ns|us|µs|μs|ms|min|s|m|h)\s*", re.ASCII)
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(s|sec|min|m|h)\s*", re.ASCII)
 _RATE_SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 _SHARE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*", re.ASCII)
 _LONGEST_NS = 31 * 24 * 3600 * SECOND  # no trial lasts longer than a month
+_HIGHEST_RATE = 10_000_000.0  # per second; far above what any fleet of generators offers, far below overflow
 
 
 def parse_duration(text: str) -> int:
@@ -41,15 +45,15 @@ def parse_duration(text: str) -> int:
     Raises:
         ValueError: no unit, an unknown unit, or more than 31 days.
     """
-    compact = text.strip().replace(" ", "")
+    stripped = text.strip()
     position, total = 0, 0.0
-    while position < len(compact):
-        match = _DURATION.match(compact, position)
+    while position < len(stripped):
+        match = _DURATION.match(stripped, position)
         if match is None:
             raise ValueError("not a duration; write a number and a unit: 250ms, 30s, 10m, 1h30m")
         total += float(match[1]) * _UNIT_NS[match[2]]
         position = match.end()
-    if not compact:
+    if not stripped:
         raise ValueError("empty duration; write a number and a unit: 250ms, 30s, 10m, 1h30m")
     if total > _LONGEST_NS:
         raise ValueError("a duration of more than 31 days; write a shorter one")
@@ -97,17 +101,31 @@ def parse_rate(text: str) -> float:
     """Return events per second from ``40/s``, ``2400/min`` or ``9000/h``.
 
     Raises:
-        ValueError: not of that form.
+        ValueError: not of that form, or more than ten million per second.
     """
     match = _RATE.fullmatch(text)
     if match is None:
         raise ValueError("not a rate; write events per unit of time: 40/s, 2400/min")
-    return float(match[1]) / _RATE_SECONDS[match[2]]
+    rate = float(match[1]) / _RATE_SECONDS[match[2]]
+    if rate > _HIGHEST_RATE:
+        raise ValueError("a rate of more than 10,000,000/s; write a lower one")
+    return rate
 
 
 def format_rate(per_second: float) -> str:
     """Return a rate for people: ``40/s``."""
     return f"{format_number(per_second)}/s"
+
+
+def write_rate(per_second: float) -> str:
+    """Return a rate that :func:`parse_rate` reads back exactly: ``40/s``, ``0.0002777777777777778/s``."""
+    return f"{write_number(per_second)}/s"
+
+
+def write_number(value: float) -> str:
+    """Return the shortest decimal, without an exponent, that reads back as the same float: ``40``, ``0.00001``."""
+    text = f"{Decimal(repr(float(value))):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def parse_share(text: str) -> float:

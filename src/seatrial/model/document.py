@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
-from seatrial.model.objective import Load, Objective, parse_load, parse_objective
-from seatrial.units import parse_duration, parse_rate, write_duration
+from seatrial.model.objective import Load, Objective, parse_load, parse_objective, write_load
+from seatrial.units import parse_duration, parse_rate, write_duration, write_rate
 
-__all__ = ["Duration", "Identifier", "Limit", "LoadLevel", "Name", "Rate", "Status", "Strict"]
+__all__ = ["Duration", "Identifier", "Limit", "LoadLevel", "Name", "Rate", "Status", "Strict", "rule_broken"]
 
 
 def _text_or(kind: type, parse: Any, form: str) -> BeforeValidator:
@@ -33,19 +34,19 @@ Duration: TypeAlias = Annotated[
     int,
     _text_or(int, parse_duration, "a duration such as 30s"),
     PlainSerializer(write_duration, return_type=str),
-    _schema(r"^\s*(\d+(\.\d+)?\s*(ns|us|µs|ms|min|s|m|h)\s*)+$", "250ms", "30s", "1h30m"),
+    _schema(r"^\s*(\d+(\.\d+)?\s*(ns|us|µs|μs|ms|min|s|m|h)\s*)+$", "250ms", "30s", "1h30m"),
 ]
 Rate: TypeAlias = Annotated[
     float,
     _text_or(float, parse_rate, "a rate such as 40/s"),
     Field(gt=0),
-    PlainSerializer(lambda rate: f"{rate!r}/s", return_type=str),
+    PlainSerializer(write_rate, return_type=str),
     _schema(r"^\s*\d+(\.\d+)?\s*/\s*(s|sec|min|m|h)\s*$", "40/s", "2400/min"),
 ]
 LoadLevel: TypeAlias = Annotated[
     Load,
     _text_or(Load, parse_load, "a load level such as 1.5 P"),
-    PlainSerializer(str, return_type=str),
+    PlainSerializer(write_load, return_type=str),
     _schema(r"^\s*\d+(\.\d+)?\s*(P|/\s*(s|sec|min|m|h))\s*$", "1.0 P", "60/s"),
 ]
 Limit: TypeAlias = Annotated[
@@ -57,6 +58,16 @@ Limit: TypeAlias = Annotated[
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f]+$")]
 Identifier: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Status: TypeAlias = Annotated[int, Field(ge=100, le=599)]
+
+
+def rule_broken(message: str, *at: str | int) -> PydanticCustomError:
+    """Return the error of a rule between several values of one part, to be raised in its validator.
+
+    Args:
+        message: ``what is wrong; what to write instead``.
+        at: Key, or key and index, of the value to change, within the part.
+    """
+    return PydanticCustomError("rule", "{message}", {"message": message, "at": at})
 
 
 class Strict(BaseModel):

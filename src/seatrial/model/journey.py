@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from seatrial.model.document import Duration, Identifier, Name, Status, Strict
+from seatrial.model.document import Duration, Identifier, Name, Status, Strict, rule_broken
 
 __all__ = ["METHODS", "Check", "Extract", "Feed", "Journey", "PauseStep", "RequestStep", "Step"]
 
@@ -33,7 +33,7 @@ class Extract(Strict):
     @model_validator(mode="after")
     def _one_source(self) -> Extract:
         if sum(source is not None for source in (self.json_path, self.regex, self.header)) != 1:
-            raise ValueError("name exactly one source: json, regex or header")
+            raise ValueError("not exactly one source of a value; write one of json, regex or header")
         return self
 
 
@@ -57,6 +57,8 @@ class Check(Strict):
     @field_validator("status", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
+        if isinstance(value, list):
+            return tuple(value)
         return (value,) if isinstance(value, int) else value
 
 
@@ -98,11 +100,12 @@ class RequestStep(Strict):
     def _one_method_one_body(self) -> RequestStep:
         methods = [m for m in METHODS if getattr(self, m) is not None]
         if len(methods) != 1:
-            raise ValueError(f"a step names exactly one of {', '.join(METHODS)} or pause; this one has {len(methods)}")
+            found = " and ".join(methods) or "none"
+            raise ValueError(f"a step with {found} of the methods; write exactly one of {', '.join(METHODS)} or pause")
         if not self.path.startswith(("/", "${")):
-            raise ValueError(f"a path starts with a slash: {self.path!r}")
+            raise rule_broken("a path without its leading slash; write /path", methods[0])
         if sum(body is not None for body in (self.json_body, self.form, self.body)) > 1:
-            raise ValueError("a request has one body: json, form or body")
+            raise ValueError("a request with more than one body; keep one of json, form and body")
         return self
 
     @property
@@ -178,9 +181,10 @@ class Journey(Strict):
     def _something_to_do(self) -> Journey:
         if self.python is not None:
             if self.steps or not self.step_names:
-                raise ValueError("a journey in Python has no steps and lists the names of its requests in step_names")
+                message = "a journey in Python with steps or without step_names; list the names of its requests there"
+                raise ValueError(message)
         elif not any(isinstance(step, RequestStep) for step in self.steps):
-            raise ValueError("a journey needs at least one request")
+            raise ValueError("a journey without a request; write at least one step such as get: /")
         elif self.step_names:
             raise ValueError("step_names is for journeys in Python; name each step by its own name")
         return self

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from seatrial.units import parse_duration, parse_rate, parse_share
+from seatrial.units import parse_duration, parse_rate, parse_share, write_number
 
-__all__ = ["Load", "Metric", "Objective", "parse_load", "parse_objective"]
+__all__ = ["Load", "Metric", "Objective", "parse_load", "parse_objective", "write_load"]
 
 
 class Metric(StrEnum):
@@ -98,7 +98,8 @@ _SCOPE = re.compile(r"\s+for\s+(step|journey)\s+(.+)$")
 _TIME = re.compile(r"(?:p(\d{1,2}(?:\.\d+)?)|(mean|median))\s+(response|service)\s+time\s*(<=|>=|<|>|==?)\s*(.+)")
 _SHARE = re.compile(r"(errors|goodput|achieved)\s*(<=|>=|<|>|==?)\s*([\d.]+\s*%)(\s+of\s+offered)?")
 _CAPACITY = re.compile(r"capacity\s*(<=|>=|<|>|==?)\s*(.+)")
-_LOAD_IN_P = re.compile(r"\s*(\d+(?:\.\d+)?)\s*P\s*")
+_LOAD_IN_P = re.compile(r"\s*(\d+(?:\.\d+)?)\s*P\s*", re.ASCII)
+_HIGHEST_MULTIPLE = 1000.0
 _EXAMPLES = (
     "Write for example: p95 response time <= 2s, mean service time <= 300ms, errors <= 0.1%, "
     "goodput >= 99% of offered, achieved >= 99% of offered, capacity >= 2.0 P"
@@ -109,16 +110,22 @@ def parse_load(text: str) -> Load:
     """Return the load level in ``1.5 P`` or ``60/s``.
 
     Raises:
-        ValueError: neither form, or zero.
+        ValueError: neither form, zero, or beyond 1000 P or ten million per second.
     """
     match = _LOAD_IN_P.fullmatch(text)
-    try:
-        load = Load(float(match[1]), "P") if match else Load(parse_rate(text), "/s")
-    except ValueError as error:
-        raise ValueError("not a load level; write a multiple of the peak (1.5 P) or a rate (60/s)") from error
+    if match is None and "/" not in text:
+        raise ValueError("not a load level; write a multiple of the peak (1.5 P) or a rate (60/s)")
+    load = Load(float(match[1]), "P") if match else Load(parse_rate(text), "/s")
     if load.value <= 0:
-        raise ValueError("a load level must be above zero")
+        raise ValueError("a load level of zero; write one above zero")
+    if load.unit == "P" and load.value > _HIGHEST_MULTIPLE:
+        raise ValueError("more than 1000 times the peak; write a lower load level")
     return load
+
+
+def write_load(load: Load) -> str:
+    """Return the load level as text that :func:`parse_load` reads back exactly, unlike its short ``str``."""
+    return f"{write_number(load.value)}{' P' if load.unit == 'P' else '/s'}"
 
 
 def parse_objective(text: str) -> Objective:

@@ -95,14 +95,22 @@ class Plan(Strict):
     @field_validator("target")
     @classmethod
     def _base_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("a target is http://host:port or https://host:port")
-        if parts.username or parts.password or parts.query or parts.fragment:
+        try:
+            parts = urlsplit(value)
+        except ValueError as error:
+            raise ValueError("not the address of a service; write http://host:port or https://host:port") from error
+        if not all("!" <= character <= "~" for character in value):
             raise ValueError(
-                "a target has no user, password, query or fragment; credentials belong in headers or feeds"
+                "an address with spaces or other than ASCII; percent-encode the path, write the host in ASCII"
             )
-        _ = parts.port  # raises ValueError when it is not a number below 65536
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("not the address of a service; write http://host:port or https://host:port")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("a target with a user, password, query or fragment; put credentials into headers or feeds")
+        try:
+            _ = parts.port
+        except ValueError as error:
+            raise ValueError("a port that is not a number below 65536; write http://host:port") from error
         return value.rstrip("/")
 
     @property

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
-from seatrial.model.document import Duration, Limit, LoadLevel, Name, Strict
+from seatrial.model.document import Duration, Limit, LoadLevel, Name, Strict, rule_broken
 from seatrial.model.objective import Load, Metric
 from seatrial.model.profile import Arrivals, Profile, Segment, Stage, constant
 
@@ -45,9 +45,10 @@ class LoadTrial(_Trial):
 
     @model_validator(mode="after")
     def _no_capacity(self) -> LoadTrial:
-        for objective in self.objectives:
+        for index, objective in enumerate(self.objectives):
             if objective.metric is Metric.CAPACITY:
-                raise ValueError(f"a load trial holds one level and can't measure capacity: {objective.text!r}")
+                message = "a load trial holds one level and can't measure capacity; move this limit to a stress trial"
+                raise rule_broken(message, "objectives", index)
         return self
 
     def stages(self, trial: int, plan: Plan) -> tuple[Stage, ...]:
@@ -78,18 +79,22 @@ class StressTrial(_Trial):
     def _rises(self) -> StressTrial:
         units = {level.unit for level in (self.start, self.to, self.step)}
         if len(units) > 1:
-            raise ValueError("from, to and step are all multiples of P or all rates, not a mixture")
+            raise rule_broken("from, to and step mix multiples of P and rates; write all three in one unit", "step")
         if self.to.value < self.start.value:
-            raise ValueError(f"'to' lies below 'from': {self.to} < {self.start}; write the lower level first")
+            raise rule_broken(f"'to' lies below 'from', {self.start}; write the lower level first", "to")
         if (self.to.value - self.start.value) / self.step.value > MAX_STRESS_STEPS - 1:
-            raise ValueError(f"more than {MAX_STRESS_STEPS} steps; write a larger step")
+            raise rule_broken(f"more than {MAX_STRESS_STEPS} steps; write a larger step", "step")
         if all(objective.metric is Metric.CAPACITY for objective in self.objectives):
-            raise ValueError("a stress trial needs a limit that a level can break, besides capacity")
-        for objective in self.objectives:
+            message = "capacity alone can't be broken by a level; add a limit such as errors <= 1%"
+            raise rule_broken(message, "objectives")
+        top = self.levels[-1]
+        for index, objective in enumerate(self.objectives):
             if objective.load and objective.load.unit != self.start.unit:
-                raise ValueError(f"write the capacity in the unit of the steps: {objective.text!r}")
-            if objective.load and objective.load.value > self.to.value + 1e-9:
-                raise ValueError(f"a capacity of {objective.load} can't be shown by steps that end at {self.to}")
+                message = f"a capacity in another unit than the steps; write it as the steps are, {self.start.unit}"
+                raise rule_broken(message, "objectives", index)
+            if objective.load and objective.load.value > top.value + 1e-9:
+                message = f"a capacity that can't be shown by steps that end at {top}; raise 'to' or lower this limit"
+                raise rule_broken(message, "objectives", index)
         return self
 
     @property

@@ -1,0 +1,251 @@
+"""What a plan means, beyond its structure: whether what it names exists, and whether it may be run at all.
+
+Every check works on the parts that could be read. A part that could not is reported by the validation and passed over
+here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from seatrial.authoring.counts import count_sessions
+from seatrial.authoring.feeders import FeedTable, read_feed
+from seatrial.authoring.journey_checks import JourneyCheck, check_headers, step_labels
+from seatrial.authoring.problems import ProblemList
+from seatrial.authoring.validation import did_you_mean, part
+from seatrial.authoring.yaml_source import Node
+from seatrial.errors import PlanError
+from seatrial.model.journey import Feed
+from seatrial.model.objective import parse_objective
+from seatrial.model.plan import Authorisation, Demand, Plan
+from seatrial.model.profile import Arrivals, Stage
+from seatrial.model.trial import LoadTrial, StressTrial, Trial
+
+__all__ = ["PlanChecks", "host_port", "is_loopback"]
+
+_MAX_CA_BYTES = 4 << 20
+_SKETCH = Plan.model_validate(
+    {
+        "seatrial": 1,
+        "title": "sketch",
+        "target": "http://127.0.0.1",
+        "demand": {"peak": "1/s"},
+        "journeys": {"sketch": {"steps": [{"get": "/"}]}},
+        "trials": [{"kind": "load", "at": "1 P", "for": "1s", "objectives": ["errors <= 1%"]}],
+    }
+)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether ``host`` is ``localhost`` or an address in 127.0.0.0/8 or ::1. No name is resolved."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback and "%" not in host
+    except ValueError:
+        return False
+
+
+def host_port(target: str) -> str:
+    """Return ``host:port`` of a URL, in lower case, with the scheme's port where it names none."""
+    parts = urlsplit(target)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@dataclass
+class PlanChecks:
+    """The checks of one plan.
+
+    Attributes:
+        root: The plan as written.
+        base: Its folder.
+        digest: SHA-256 of its source, which keys the schedule.
+        problems: Where problems go.
+        tables: Feed tables read so far, by journey and variable; None where one could not be read.
+    """
+
+    root: Node
+    base: Path
+    digest: str
+    problems: ProblemList
+    tables: dict[tuple[str, str], FeedTable | None] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Add every problem of meaning."""
+        journeys = self.root.get("journeys")
+        for name, journey in journeys.entries.items() if journeys else ():
+            feeds = self._feeds(name, journey)
+            columns = {variable: table.columns if table else None for variable, table in feeds.items()}
+            JourneyCheck(journey, self.base, columns, self.problems).run()
+        if (headers := self.root.get("headers")) is not None:
+            check_headers(headers, self.problems, templates=False)
+        self._certificate()
+        self._scopes()
+        trials = self._trials()
+        self._authorisation(trials)
+        self._unique_feeds(trials)
+
+    def _feeds(self, journey: str, node: Node) -> Mapping[str, FeedTable | None]:
+        feeds = node.get("feed")
+        found: dict[str, FeedTable | None] = {}
+        for variable, written in feeds.entries.items() if feeds else ():
+            found[variable] = None
+            feed: Feed | None = part(Feed, written)
+            if feed is not None:
+                try:
+                    found[variable] = read_feed(feed, self.base)
+                except PlanError as error:
+                    for problem in error.problems:
+                        self.problems.add_elsewhere(written.line, problem)
+            self.tables[journey, variable] = found[variable]
+        return found
+
+    def _certificate(self) -> None:
+        ca = self.root.get("tls", "ca")
+        if ca is None or not isinstance(ca.scalar, str):
+            return
+        remedy = "Name a PEM file beside the plan."
+        try:
+            path = self.base / ca.scalar
+            if not path.is_file() or path.stat().st_size > _MAX_CA_BYTES:
+                self.problems.add(ca.line, "the CA file is missing", ca.written, remedy)
+                return
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        except (OSError, ValueError):  # ssl.SSLError is an OSError
+            self.problems.add(ca.line, "the CA file holds no certificate", ca.written, remedy)
+
+    def _scopes(self) -> None:
+        journeys = self.root.get("journeys")
+        if journeys is None or journeys.kind != "mapping":
+            return
+        steps = {label for journey in journeys.entries.values() for label, _ in step_labels(journey)}
+        trials = self.root.get("trials")
+        for trial in trials.items if trials else ():
+            limits = trial.get("objectives")
+            for limit in limits.items if limits else ():
+                objective = _objective(limit)
+                if objective is None:
+                    continue
+                step, journey = objective
+                if step is not None and step not in steps:
+                    self.problems.add(limit.line, "no step has this name", step, did_you_mean(step, sorted(steps)))
+                if journey is not None and journey not in journeys.entries:
+                    remedy = did_you_mean(journey, journeys.entries)
+                    self.problems.add(limit.line, "no journey has this name", journey, remedy)
+
+    def _trials(self) -> list[tuple[Node, tuple[Stage, ...]]]:
+        """Return each trial that could be read, with its stages; none when the demand could not be."""
+        demand: Demand | None = part(Demand, self.root.get("demand"))
+        trials = self.root.get("trials")
+        if demand is None or trials is None:
+            return []
+        arrivals = self.root.get("arrivals")
+        spread: Arrivals = "even" if arrivals is not None and arrivals.scalar == "even" else "poisson"
+        found: list[tuple[Node, tuple[Stage, ...]]] = []
+        for index, node in enumerate(trials.items):
+            trial: LoadTrial | StressTrial | None = part(Trial, node)
+            if trial is not None:
+                # The load of its stages depends on the demand and the spread only; the rest of the plan may be wrong.
+                sketch = _SKETCH.model_copy(update={"demand": demand, "arrivals": spread})
+                found.append((node, trial.stages(index, sketch)))
+        return found
+
+    def _authorisation(self, trials: list[tuple[Node, tuple[Stage, ...]]]) -> None:
+        node = self.root.get("authorisation")
+        authorisation: Authorisation | None = part(Authorisation, node)
+        named = set()
+        for index, written in enumerate(authorisation.targets if authorisation else ()):
+            parts = _as_host_port(written)
+            if parts is None:
+                at = self.root.get("authorisation", "targets", index)
+                self.problems.add(
+                    at.line if at else 1, "not host:port", written, "Write it as booking.example.org:443."
+                )
+            else:
+                named.add(host_port(f"//{written}"))
+        target = self.root.get("target")
+        parts = _address(target)
+        if target is not None and parts is not None and not is_loopback(parts.hostname or ""):
+            wanted = host_port(str(target.scalar))
+            if (node is None or authorisation is not None) and wanted not in named:
+                remedy = f"Add an authorisation whose targets name {wanted}, or load your own 127.0.0.1."
+                self.problems.add(
+                    target.line, "a target beyond loopback that nobody authorises", target.written, remedy
+                )
+        if authorisation is not None and node is not None and trials:
+            peak = max(stage.profile.peak for _, stages in trials for stage in stages)
+            rate = node.get("max_rate")
+            if rate is not None and peak > authorisation.max_rate * (1 + 1e-9):
+                what = f"authorised for less than the plan's peak of {peak:g}/s"
+                self.problems.add(rate.line, what, rate.written, "Lower the trials, or have the rate authorised.")
+
+    def _unique_feeds(self, trials: list[tuple[Node, tuple[Stage, ...]]]) -> None:
+        """Add every feed of unique rows that some trial would exhaust, with the rows it needs."""
+        journeys = self.root.get("journeys")
+        unique = [key for key, table in self.tables.items() if table is not None and self._is_unique(*key)]
+        if journeys is None or not unique or not trials:
+            return
+        weights = [_weight(journey) for journey in journeys.entries.values()]
+        if any(weight is None for weight in weights):
+            return
+        seed = self.root.get("seed")
+        number = seed.scalar if seed and isinstance(seed.scalar, int) else 1
+        proportions = tuple(float(weight) for weight in weights if weight is not None)
+        counts = [count_sessions(self.digest, number, stages, proportions).per_journey for _, stages in trials]
+        most = dict(zip(journeys.entries, (max(column) for column in zip(*counts, strict=True)), strict=True))
+        for name, variable in unique:
+            table = self.tables[name, variable]
+            written = self.root.get("journeys", name, "feed", variable)
+            if table is not None and written is not None and len(table.rows) < most[name]:
+                what = f"{len(table.rows)} rows, each to be used once, for {most[name]} sessions of {name}"
+                remedy = f"Give the file {most[name]} rows, or write order: cycle or order: random."
+                self.problems.add(written.line, what, written.written or None, remedy)
+
+    def _is_unique(self, journey: str, variable: str) -> bool:
+        feed: Feed | None = part(Feed, self.root.get("journeys", journey, "feed", variable))
+        return feed is not None and feed.order == "unique"
+
+
+def _objective(limit: Node) -> tuple[str | None, str | None] | None:
+    """Return the (step, journey) of an objective; None when it can't be read."""
+    try:
+        objective = parse_objective(str(limit.scalar))
+    except ValueError:
+        return None
+    return objective.step, objective.journey
+
+
+def _weight(journey: Node) -> float | None:
+    """Return a journey's weight; None when it is no number above zero."""
+    node = journey.get("weight")
+    if node is None:
+        return 1.0
+    value = node.scalar
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
+
+
+def _address(target: Node | None) -> SplitResult | None:
+    if target is None or not isinstance(target.scalar, str):
+        return None
+    try:
+        parts = urlsplit(target.scalar)
+        return parts if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
+
+
+def _as_host_port(written: str) -> SplitResult | None:
+    """Return the parts of ``host:port``; None when the text is anything else."""
+    try:
+        parts = urlsplit(f"//{written}")
+        plain = parts.netloc == written and "@" not in written
+        return parts if plain and parts.hostname and parts.port else None
+    except ValueError:
+        return None

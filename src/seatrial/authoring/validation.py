@@ -1,0 +1,132 @@
+"""From a tree of values with their lines to a model, with every problem at its line."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from seatrial.authoring.problems import ProblemList
+from seatrial.authoring.sentences import NOUNS, translate
+from seatrial.authoring.yaml_source import Node
+from seatrial.model.journey import Check, Extract, Feed, Journey, PauseStep, RequestStep
+from seatrial.model.plan import Authorisation, Deadlines, Demand, Plan, Tls
+from seatrial.model.policy import Acceptance, Policy, Required, Validity
+from seatrial.model.trial import LoadTrial, StressTrial
+
+__all__ = ["PARTS", "did_you_mean", "part", "validate"]
+
+Path = tuple[str | int, ...]
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+#: Where each part of a document stands; ``*`` is any key or index, a word after ``steps/*`` or ``trials/*`` its tag.
+PARTS: dict[str, type[BaseModel]] = {
+    "Plan": Plan,
+    "Plan/demand": Demand,
+    "Plan/deadlines": Deadlines,
+    "Plan/tls": Tls,
+    "Plan/authorisation": Authorisation,
+    "Plan/journeys/*": Journey,
+    "Plan/journeys/*/feed/*": Feed,
+    "Plan/journeys/*/steps/*/request": RequestStep,
+    "Plan/journeys/*/steps/*/request/expect": Check,
+    "Plan/journeys/*/steps/*/request/extract/*": Extract,
+    "Plan/journeys/*/steps/*/pause": PauseStep,
+    "Plan/trials/*/load": LoadTrial,
+    "Plan/trials/*/stress": StressTrial,
+    "Policy": Policy,
+    "Policy/validity": Validity,
+    "Policy/acceptance": Acceptance,
+    "Policy/acceptance/mandatory/*": Required,
+}
+
+
+def validate(model: type[M], node: Node, problems: ProblemList) -> M | None:
+    """Return the model that ``node`` holds, or None with every reason in ``problems``.
+
+    Values are taken strictly: no text for a number, no number for text, no 1 for true.
+    """
+    try:
+        return model.model_validate_json(json.dumps(node.plain()), strict=True)
+    except ValidationError as error:
+        grouped: dict[Path, list[dict[str, Any]]] = {}
+        for found in error.errors(include_url=False):
+            place = found["loc"][:-1] if _is_union_branch(found["loc"], str(found["type"])) else found["loc"]
+            grouped.setdefault(place, []).append(dict(found))
+        for place, errors in grouped.items():
+            _report(model, node, place, errors, problems)
+        return None
+
+
+def part(wanted: type[T] | Any, node: Node | None) -> T | None:
+    """Return one part of a document on its own; None when it is missing or wrong (:func:`validate` says why)."""
+    if node is None:
+        return None
+    try:
+        found: T = TypeAdapter(wanted).validate_json(json.dumps(node.plain()), strict=True)
+    except ValidationError:
+        return None
+    return found
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """Return a remedy that names the nearest of ``known``, or all of them when none is near."""
+    names = list(known)
+    near = difflib.get_close_matches(wrong[:80], names, n=1)
+    if near:
+        return f"Did you mean {near[0]}?"
+    return f"Known here: {', '.join(names[:20])}." if names else "There is none here."
+
+
+def _is_union_branch(place: Path, kind: str) -> bool:
+    return bool(place) and place[-1] in ("str", "int", "float") and kind in NOUNS
+
+
+def _untagged(place: Path) -> Path:
+    """Return a place without the tags that pydantic puts after a step's or a trial's index."""
+    if place[:1] == ("trials",):
+        return place[:2] + place[3:]
+    if place[:1] == ("journeys",) and place[2:3] == ("steps",):
+        return place[:4] + place[5:]
+    return place
+
+
+def _model_at(model: type[BaseModel], place: Path) -> type[BaseModel] | None:
+    for pattern, found in PARTS.items():
+        wanted = pattern.split("/")
+        fits = wanted[0] == model.__name__ and len(wanted) == len(place) + 1
+        if fits and all(a in ("*", b) for a, b in zip(wanted[1:], place, strict=True)):
+            return found
+    return None
+
+
+def _report(
+    model: type[BaseModel], root: Node, tagged: Path, errors: list[dict[str, Any]], problems: ProblemList
+) -> None:
+    error = errors[0]
+    kind, context = str(error["type"]), error.get("ctx", {})
+    place = _untagged(tagged)
+    of_key = place[-1:] == ("[key]",)
+    place = place[:-1] if of_key else place
+    parent = root.get(*place[:-1]) if place else None
+    key = str(place[-1]) if place else ""
+    if kind == "missing":
+        line = parent.line if parent else 1
+        problems.add(line, f"{key} is missing", None, f"Add {key}.")
+        return
+    if kind == "extra_forbidden":
+        owner = _model_at(model, tagged[:-1])
+        known = [f.alias or name for name, f in owner.model_fields.items()] if owner else []
+        line = parent.line_of(key) if parent else 1
+        problems.add(line, "an unknown key", key, did_you_mean(key, known))
+        return
+    at = root.get(*place, *context.get("at", ()))
+    what, remedy = translate(tuple(str(e["type"]) for e in errors), context)
+    if place and kind not in ("value_error", "rule"):
+        where = next((str(e) for e in reversed(place) if isinstance(e, str)), "")
+        what = f"{where} is {what}"
+    problems.add(at.line if at else 1, what, key if of_key else (at.written if at else None) or None, remedy)
