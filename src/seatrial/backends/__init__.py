@@ -1,1 +1,1 @@
-"""backends."""
+"""Where workers run: on this machine, or on many."""

@@ -1,0 +1,171 @@
+"""What is done with an answer: checks on it, and variables taken from it. Compiled once per step."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import jsonpath
+
+from seatrial.engine.http.message import Response
+from seatrial.engine.session import Session
+from seatrial.model.journey import Check, Extract
+from seatrial.model.sample import Outcome
+
+__all__ = ["MISSING", "CheckAnswer", "compile_check", "compile_extract", "json_of"]
+
+MISSING: Final = object()
+
+CheckAnswer = Callable[[Response], tuple[Outcome, str]]
+_Find = Callable[[Response], list[Any]]
+_OK: Final = (Outcome.OK, "")
+
+_PLAIN_PATH = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_]*|\[\d+\]|\[\*\])*")
+_PLAIN_PART = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]|(\[\*\])")
+
+
+def json_of(response: Response) -> Any:
+    """Return the body as JSON.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    return json.loads(response.body)
+
+
+def _json_finder(path: str) -> Callable[[Any], list[Any]]:
+    """Return a function from a JSON value to all matches of an RFC 9535 path.
+
+    Paths of names, indexes and ``[*]`` alone are walked directly; all others by the ``python-jsonpath`` library.
+    """
+    if not _PLAIN_PATH.fullmatch(path):
+        compiled = jsonpath.compile(path)
+        return lambda value: list(compiled.findall(value))
+    parts: list[str | int | None] = [
+        name or (None if star else int(index)) for name, index, star in _PLAIN_PART.findall(path)
+    ]
+
+    def find(value: Any) -> list[Any]:
+        found = [value]
+        for part in parts:
+            if part is None:
+                found = [item for v in found for item in _children(v)]
+            elif isinstance(part, str):
+                found = [v[part] for v in found if isinstance(v, dict) and part in v]
+            else:
+                found = [v[part] for v in found if isinstance(v, list) and part < len(v)]
+        return found
+
+    return find
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    return list(value.values()) if isinstance(value, dict) else []
+
+
+def _finder(extract: Extract) -> _Find:
+    if extract.json_path is not None:
+        walk = _json_finder(extract.json_path)
+
+        def find_json(response: Response) -> list[Any]:
+            try:
+                return walk(json_of(response))
+            except ValueError:
+                return []
+
+        return find_json
+    if extract.regex is not None:
+        pattern = re.compile(extract.regex)
+        group = 1 if pattern.groups else 0
+        return lambda response: [
+            match[group] for match in pattern.finditer(response.body.decode("utf-8", "replace")) if match[group]
+        ]
+    name = str(extract.header)
+    return lambda response: list(response.headers(name))
+
+
+def compile_extract(extract: Extract) -> Callable[[Response, Session], Any]:
+    """Return a function that gives the extracted value, or ``MISSING``."""
+    find, pick = _finder(extract), extract.pick
+
+    def take(response: Response, session: Session) -> Any:
+        found = find(response)
+        if not found:
+            return MISSING
+        if pick == "random":
+            return found[session.draw(len(found))]
+        return found[0] if pick == "first" else found[-1]
+
+    return take
+
+
+def compile_check(check: Check) -> CheckAnswer:
+    """Return a function from an answer to its outcome and, unless that is OK, the reason."""
+    allowed = frozenset(check.status)
+    tests = _tests(check)
+
+    def judge(response: Response) -> tuple[Outcome, str]:
+        status = response.status
+        if (status not in allowed) if allowed else status >= 400:
+            outcome = Outcome.HTTP_ERROR if status >= 400 else Outcome.CHECK_FAILED
+            return outcome, f"status {status}"
+        for test in tests:
+            failure = test(response)
+            if failure:
+                return Outcome.CHECK_FAILED, failure
+        return _OK
+
+    return judge
+
+
+def _tests(check: Check) -> list[Callable[[Response], str]]:
+    tests: list[Callable[[Response], str]] = []
+    if check.contains is not None:
+        tests.append(_contains(check.contains))
+    if check.matches is not None:
+        tests.append(_matches(check.matches))
+    tests += [_json_equals(path, wanted) for path, wanted in check.json_values.items()]
+    tests += [_header_contains(name, wanted) for name, wanted in check.headers.items()]
+    return tests
+
+
+def _contains(text: str) -> Callable[[Response], str]:
+    wanted = text.encode()
+    return lambda response: "" if wanted in response.body else f"body does not contain {text!r}"
+
+
+def _matches(pattern: str) -> Callable[[Response], str]:
+    compiled = re.compile(pattern)
+
+    def test(response: Response) -> str:
+        found = compiled.search(response.body.decode("utf-8", "replace"))
+        return "" if found else f"body does not match {pattern!r}"
+
+    return test
+
+
+def _json_equals(path: str, wanted: Any) -> Callable[[Response], str]:
+    walk = _json_finder(path)
+
+    def test(response: Response) -> str:
+        try:
+            found = walk(json_of(response))
+        except ValueError:
+            return "body is not JSON"
+        if not found:
+            return f"{path} is not in the body"
+        return "" if found[0] == wanted else f"{path} is {found[0]!r:.80}, not {wanted!r:.80}"
+
+    return test
+
+
+def _header_contains(name: str, wanted: str) -> Callable[[Response], str]:
+    def test(response: Response) -> str:
+        values = response.headers(name)
+        return "" if any(wanted in value for value in values) else f"header {name} does not contain {wanted!r}"
+
+    return test

@@ -1,0 +1,87 @@
+"""One worker's arrivals of a stage, and the feeds' rows that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from seatrial.engine.driver import StageOrder
+    from seatrial.engine.session import Session
+
+__all__ = ["Arrival", "FeedRows", "arrivals_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One session that is due.
+
+    Attributes:
+        session: Number in the stage.
+        journey: Index of its journey.
+        seed: For its own choices.
+        at_ns: On the monotonic clock.
+        ordinal: How many sessions of the same journey were before it in the trial, on all workers: the row of a
+            unique feed.
+    """
+
+    session: int
+    journey: int
+    seed: int
+    at_ns: int
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRows:
+    """A feed as workers hold it.
+
+    Attributes:
+        columns: Names.
+        rows: Values, at least one row.
+        order: How rows are given out.
+    """
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    order: Literal["unique", "cycle", "random"]
+
+    def row(self, ordinal: int, session: Session) -> dict[str, str]:
+        """Return the row for a session.
+
+        Raises:
+            IndexError: a unique feed has no row left; checked before the run, so this is a defect.
+        """
+        if self.order == "random":
+            ordinal = session.draw(len(self.rows))
+        elif self.order == "cycle":
+            ordinal %= len(self.rows)
+        return dict(zip(self.columns, self.rows[ordinal], strict=True))
+
+
+def arrivals_of(order: StageOrder, ordinals: list[int]) -> Iterator[Arrival]:
+    """Yield this worker's arrivals in order.
+
+    Args:
+        order: The stage.
+        ordinals: Sessions of each journey so far in the trial; moved on as blocks are computed.
+    """
+    for block in order.schedule.blocks():
+        ordinal = np.zeros(len(block), dtype=np.int64)
+        for journey in range(len(ordinals)):
+            mine = block.journey == journey
+            count = int(mine.sum())
+            ordinal[mine] = np.arange(ordinals[journey], ordinals[journey] + count)
+            ordinals[journey] += count
+        chosen = block.session % order.workers == order.worker
+        yield from map(
+            Arrival,
+            block.session[chosen].tolist(),
+            block.journey[chosen].tolist(),
+            block.seed[chosen].tolist(),
+            (block.at_ns[chosen] + order.start_ns).tolist(),
+            ordinal[chosen].tolist(),
+        )

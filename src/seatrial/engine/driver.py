@@ -1,0 +1,396 @@
+"""The reactor: one epoll loop that offers a stage's arrivals on time, whatever the service does.
+
+Order within a turn, and why: arrivals come first, so that a flood of answers can't delay what is due; then pauses
+that are over, deadlines, and failures; then at most ``_EVENTS`` socket events, so that a turn stays short.
+"""
+
+from __future__ import annotations
+
+import select
+import ssl
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import cycle
+from time import monotonic_ns
+from typing import Any, Final, Protocol
+
+from seatrial.engine.arrivals import Arrival, FeedRows, arrivals_of
+from seatrial.engine.health import HealthMonitor
+from seatrial.engine.http.connection import OPEN, Connection
+from seatrial.engine.http.target import Target
+from seatrial.engine.recorder import Diagnostics, Recorder
+from seatrial.engine.scripted import CompiledJourney
+from seatrial.engine.session import REQUEST, Session, StepFailedError
+from seatrial.engine.timer import Alarm
+from seatrial.errors import EngineError
+from seatrial.model.sample import NEVER, SESSION_STRIDE, Outcome
+from seatrial.model.schedule import Schedule
+from seatrial.units import SECOND
+
+__all__ = ["Driver", "StageDone", "StageOrder"]
+
+_EVENTS: Final = 32
+_ADMIT: Final = 32
+_TURN_CAP_NS: Final = SECOND // 10
+_STOP_GRACE_NS: Final = 3 * SECOND
+
+
+class Listener(Protocol):
+    """Something on a file descriptor that is not a connection."""
+
+    def on_event(self, mask: int) -> None:
+        """Take an event."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StageOrder:
+    """What a worker is told to offer.
+
+    Attributes:
+        schedule: The whole stage's arrivals.
+        stage: Index of the stage in its trial.
+        start_ns: Instant on the monotonic clock that arrivals count from.
+        duration_ns: Length of the profile.
+        drain_ns: Longest wait for the tail.
+        worker: Index of this worker.
+        workers: Number of workers.
+    """
+
+    schedule: Schedule
+    stage: int
+    start_ns: int
+    duration_ns: int
+    drain_ns: int
+    worker: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageDone:
+    """What a worker says at the end of a stage; times on the monotonic clock.
+
+    Attributes:
+        sessions: Sessions that it intended, unsent ones included.
+        load_end_ns: When the last arrival had been due.
+        drained_ns: When its last session was over or given up.
+    """
+
+    sessions: int
+    load_end_ns: int
+    drained_ns: int
+
+
+class Driver:
+    """Runs sessions against one target.
+
+    Args:
+        target: Where requests go.
+        tls: TLS settings; None for plain HTTP.
+        journeys: In the plan's order.
+        feeds: For each journey, variable name to rows.
+        health: Samples this process once a second.
+        fields: Header fields of every request.
+        connect_wait_ns: Deadline for a connection, TLS included.
+        response_wait_ns: Deadline for an answer, for steps without their own.
+        max_sessions: Cap on sessions in progress; arrivals beyond it are recorded as unsent.
+        shared: Whether sessions share kept-alive connections.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: Target,
+        tls: ssl.SSLContext | None,
+        journeys: Sequence[CompiledJourney],
+        feeds: Sequence[Mapping[str, FeedRows]],
+        health: HealthMonitor,
+        fields: Mapping[str, str],
+        connect_wait_ns: int,
+        response_wait_ns: int,
+        max_sessions: int,
+        shared: bool,
+    ) -> None:
+        self.target = target
+        self.tls = tls
+        self.fields = fields
+        self.connect_wait_ns = connect_wait_ns
+        self.response_wait_ns = response_wait_ns
+        self.diagnostics = Diagnostics()
+        self.recorder: Recorder
+        self._journeys = journeys
+        self._feeds = feeds
+        self._ordinals = [0] * len(journeys)
+        self._health = health
+        self._max_sessions = max_sessions
+        self._shared = shared
+        self._addresses: Iterator[tuple[int, tuple[str, int]]] = cycle(target.addresses)
+        self._idle: list[Connection] = []
+        self._epoll = select.epoll()
+        self._listeners: dict[int, Connection | Listener] = {}
+        self._alarm = Alarm()
+        self._epoll.register(self._alarm.fd, select.EPOLLIN | select.EPOLLET)
+        self._active: set[Session] = set()
+        self._pauses: list[tuple[int, int, Session]] = []
+        self._deadlines: dict[int, OrderedDict[Session, int]] = {}
+        self._waits: dict[Session, int] = {}
+        self._failed: deque[tuple[Session, StepFailedError]] = deque()
+        self._intended = 0
+        self._stop_by_ns = NEVER
+        self._next_tick_ns = 0
+
+    # -- what connections and sessions ask of the reactor --------------------------------------------------------
+
+    def next_address(self) -> tuple[int, tuple[str, int]]:
+        """Return the address for the next connection, each in turn."""
+        return next(self._addresses)
+
+    def register(self, fd: int, listener: Connection | Listener, mask: int) -> None:
+        """Watch a file descriptor."""
+        self._listeners[fd] = listener
+        self._epoll.register(fd, mask)
+
+    def modify(self, fd: int, mask: int) -> None:
+        """Change what a file descriptor is watched for."""
+        self._epoll.modify(fd, mask)
+
+    def forget(self, fd: int) -> None:
+        """Stop watching; the kernel drops a closed descriptor from epoll by itself."""
+        self._listeners.pop(fd, None)
+
+    def unregister(self, fd: int) -> None:
+        """Stop watching a descriptor that stays open."""
+        if self._listeners.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def idle_connection(self) -> Connection | None:
+        """Return an open connection from the shared pool, or None."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.state == OPEN:
+                return connection
+        return None
+
+    def expect_by(self, session: Session, wait_ns: int, now: int) -> None:
+        """Set the session's deadline to ``now + wait_ns``, in place of one it may have."""
+        self.answered(session)
+        queue = self._deadlines.get(wait_ns)
+        if queue is None:
+            queue = self._deadlines[wait_ns] = OrderedDict()
+        queue[session] = now + wait_ns
+        self._waits[session] = wait_ns
+
+    def answered(self, session: Session) -> None:
+        """Drop the session's deadline, if it has one."""
+        wait_ns = self._waits.pop(session, None)
+        if wait_ns is not None:
+            del self._deadlines[wait_ns][session]
+
+    def fail(self, session: Session, error: StepFailedError) -> None:
+        """Throw ``error`` into the session in the next turn (not now: its flow may be running)."""
+        self._failed.append((session, error))
+
+    def resume(self, session: Session, value: object) -> None:
+        """Let the session go on with ``value`` until it waits again."""
+        flow = session.flow
+        if flow is None:
+            return
+        if self._shared and session.connection is not None:
+            self._idle.append(session.connection)
+            session.connection = None
+        try:
+            word = flow.send(value)
+        except StopIteration:
+            self._finish(session)
+        except StepFailedError:
+            self._give_up(session, session.ready_ns)
+        except Exception as error:
+            raise _journey_broke(error) from error
+        else:
+            self._obey(session, word)
+
+    def _obey(self, session: Session, word: int) -> None:
+        if word == REQUEST:
+            session.submit()
+        else:
+            heappush(self._pauses, (session.wake_ns, session.number, session))
+
+    # -- a stage ------------------------------------------------------------------------------------------------
+
+    @property
+    def sessions(self) -> int:
+        """Return the sessions in progress."""
+        return len(self._active)
+
+    @property
+    def connections(self) -> int:
+        """Return the connections held, open or opening."""
+        return len(self._listeners)
+
+    @property
+    def intended(self) -> int:
+        """Return the sessions of the current stage that were due so far."""
+        return self._intended
+
+    def stop(self) -> None:
+        """Offer nothing more, let what is under way finish for a moment, then give it up."""
+        if self._stop_by_ns == NEVER:
+            self._stop_by_ns = monotonic_ns() + _STOP_GRACE_NS
+
+    def run_stage(self, order: StageOrder, recorder: Recorder, on_tick: Any) -> StageDone:
+        """Offer a stage and return when its last session is over or given up.
+
+        Args:
+            order: What to offer.
+            recorder: Where records go.
+            on_tick: Called with no arguments about once a second.
+
+        Raises:
+            RecordingError: a record can't be written.
+            EngineError: a journey in Python raised something of its own.
+        """
+        self.recorder = recorder
+        self._intended = 0
+        arrivals = arrivals_of(order, self._ordinals)
+        upcoming = next(arrivals, None)
+        load_end_ns = order.start_ns + order.duration_ns
+        give_up_ns = load_end_ns + order.drain_ns
+        self._next_tick_ns = monotonic_ns() + SECOND
+        while True:
+            now = monotonic_ns()
+            if self._stop_by_ns != NEVER:
+                upcoming, give_up_ns = None, min(give_up_ns, self._stop_by_ns)
+            admitted = 0
+            while upcoming is not None and upcoming.at_ns <= now and admitted < _ADMIT:
+                self._admit(upcoming, order)
+                upcoming = next(arrivals, None)
+                admitted += 1
+            self._due(now)
+            if upcoming is None and (now >= give_up_ns or not self._active) and now >= min(load_end_ns, give_up_ns):
+                break
+            if now >= self._next_tick_ns:
+                self._next_tick_ns = now + SECOND
+                on_tick()
+            due_ns = min(self._next_tick_ns, give_up_ns if upcoming is None else upcoming.at_ns)
+            self._poll(now, due_ns, load_end_ns)
+        self._abandon(monotonic_ns())
+        return StageDone(self._intended, load_end_ns, monotonic_ns())
+
+    def _poll(self, now: int, due_ns: int, load_end_ns: int) -> None:
+        if self._pauses:
+            due_ns = min(due_ns, self._pauses[0][0])
+        if now < load_end_ns:
+            due_ns = min(due_ns, load_end_ns)
+        due_ns = min(due_ns, now + _TURN_CAP_NS)
+        wait = 0.0
+        if due_ns > now and not self._failed:
+            self._alarm.set(due_ns)
+            wait = 1.0
+        events = self._epoll.poll(wait, _EVENTS)
+        woke = monotonic_ns()
+        listeners = self._listeners
+        for fd, mask in events:
+            listener = listeners.get(fd)
+            if listener is not None:
+                listener.on_event(mask)
+        self._health.stall_ns = max(self._health.stall_ns, monotonic_ns() - woke)
+
+    def _due(self, now: int) -> None:
+        pauses = self._pauses
+        while pauses and pauses[0][0] <= now:
+            due_ns, _, session = heappop(pauses)
+            session.ready_ns = due_ns
+            self.resume(session, None)
+        for queue in self._deadlines.values():
+            while queue:
+                session, due_ns = next(iter(queue.items()))
+                if due_ns > now:
+                    break
+                session.on_deadline(now)
+        while self._failed:
+            session, error = self._failed.popleft()
+            self._throw(session, error)
+
+    def _throw(self, session: Session, error: StepFailedError) -> None:
+        flow = session.flow
+        if flow is None:
+            return
+        try:
+            word = flow.throw(error)
+        except (StopIteration, StepFailedError):
+            self._give_up(session, session.ready_ns)
+        except Exception as other:
+            raise _journey_broke(other) from other
+        else:
+            self._obey(session, word)
+
+    def _admit(self, arrival: Arrival, order: StageOrder) -> None:
+        self._intended += 1
+        number = order.stage * SESSION_STRIDE + arrival.session
+        session = Session(self, number, arrival.journey, arrival.seed, arrival.at_ns)
+        journey = self._journeys[arrival.journey]
+        if len(self._active) >= self._max_sessions:
+            self._leave_unsent(session, journey)
+            return
+        for name, rows in self._feeds[arrival.journey].items():
+            session.variables[name] = rows.row(arrival.ordinal, session)
+        session.flow = journey.start(session)
+        self._active.add(session)
+        self.resume(session, None)
+
+    def _leave_unsent(self, session: Session, journey: CompiledJourney) -> None:
+        now = monotonic_ns()
+        for step, when in journey.steps:
+            if when is None:
+                session.step = step
+                session.record(Outcome.UNSENT, 0, 0, now)
+        self.diagnostics.add(session.journey, 0, Outcome.UNSENT, f"{self._max_sessions} sessions in progress already")
+
+    def _finish(self, session: Session) -> None:
+        session.flow = None
+        self._active.discard(session)
+        if session.connection is not None:
+            session.connection.close()
+            session.connection = None
+
+    def _give_up(self, session: Session, now: int) -> None:
+        """End a session early: the steps it had left are records too."""
+        journey = self._journeys[session.journey]
+        for step in journey.left_after(session):
+            session.prepare(step, b"", 0, is_head=False, repeatable=False)
+            session.record(Outcome.ABORTED, 0, 0, now)
+        if session.flow is not None:
+            session.flow.close()
+        self._finish(session)
+
+    def _abandon(self, now: int) -> None:
+        """Give up every session still under way, at the end of the drain."""
+        for session in sorted(self._active, key=lambda s: s.number):
+            if session.waiting:
+                self.answered(session)
+                session.waiting = False
+                session.record(Outcome.IN_FLIGHT, 0, 0, now)
+                if session.connection is not None:
+                    session.connection.owner = None
+            session.ready_ns = now
+            self._give_up(session, now)
+        self._pauses.clear()
+        self._failed.clear()
+
+    def close(self) -> None:
+        """Close every connection and the reactor itself."""
+        for listener in list(self._listeners.values()):
+            if isinstance(listener, Connection):
+                listener.close()
+        self._alarm.close()
+        self._epoll.close()
+
+
+def _journey_broke(error: Exception) -> EngineError:
+    if isinstance(error, EngineError):
+        return error
+    return EngineError(
+        "a journey's own code failed", value=f"{type(error).__name__}: {error}", remedy="Correct the journey."
+    )

@@ -1,0 +1,223 @@
+"""One TCP or TLS connection, driven by the reactor's events. No threads, no buffers but the socket's own.
+
+TLS is spoken by the socket itself (``ssl.SSLSocket``, non-blocking), not through memory buffers: half the CPU time
+of an event loop's TLS transport (``docs/design/engine.md``).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import ssl
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Final
+
+from seatrial.engine.http.message import ProtocolError, Reader, Response
+from seatrial.model.sample import NEVER, Outcome
+
+if TYPE_CHECKING:
+    from seatrial.engine.driver import Driver
+    from seatrial.engine.session import Session
+
+__all__ = ["CLOSED", "OPEN", "Connection"]
+
+_CONNECTING: Final = 0
+_HANDSHAKE: Final = 1
+OPEN: Final = 2
+CLOSED: Final = 3
+
+_READ: Final = select.EPOLLIN | select.EPOLLRDHUP
+_WRITE: Final = select.EPOLLOUT
+_CHUNK: Final = 64 * 1024
+
+_OWN_LIMITS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+"""Errors that say that this machine has run out of means, not that the service refused."""
+
+
+class Connection:
+    """A connection and the exchange on it.
+
+    Attributes:
+        state: ``OPEN``, ``CLOSED`` or not yet open.
+        owner: The session whose exchange is under way; None while idle.
+        used: Exchanges completed.
+    """
+
+    __slots__ = ("_driver", "_fd", "_reader", "_recv", "_sock", "_unsent", "owner", "state", "used")
+
+    def __init__(self, driver: Driver, owner: Session) -> None:
+        self._driver = driver
+        self._reader = Reader()
+        self._unsent: bytes = b""
+        self.owner: Session | None = owner
+        self.used = 0
+        self.state = CLOSED
+        family, address = driver.next_address()
+        sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            code = sock.connect_ex(address)
+            if code not in (0, errno.EINPROGRESS):
+                raise OSError(code, os.strerror(code))
+            if driver.tls is not None:
+                sock = driver.tls.wrap_socket(
+                    sock,
+                    server_hostname=driver.target.host,
+                    do_handshake_on_connect=False,
+                )
+        except OSError:
+            sock.close()
+            raise
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._recv = sock.recv
+        self.state = _CONNECTING
+        driver.register(self._fd, self, _WRITE)
+
+    def on_event(self, mask: int) -> None:
+        """Take an event from the reactor."""
+        if self.state == OPEN:
+            if self._unsent and mask & _WRITE:
+                self._send_rest()
+            if mask & ~_WRITE:
+                self._read()
+        elif self.state == _CONNECTING:
+            self._connected()
+        elif self.state == _HANDSHAKE:
+            self._shake_hands()
+
+    def send(self, data: bytes, owner: Session, is_head: bool) -> None:
+        """Begin an exchange on an open, idle connection."""
+        self.owner = owner
+        self._reader.is_head = is_head
+        try:
+            sent = self._sock.send(data)
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            sent = 0
+        except OSError as error:
+            self._break(Outcome.PROTOCOL_ERROR, f"connection lost while sending: {_said(error)}")
+            return
+        if sent < len(data):
+            self._unsent = data[sent:]
+            self._driver.modify(self._fd, _READ | _WRITE)
+
+    def close(self) -> None:
+        """Close; the reactor forgets it. A second call does nothing."""
+        if self.state != CLOSED:
+            self.state = CLOSED
+            self._driver.forget(self._fd)
+            self._sock.close()
+
+    def _connected(self) -> None:
+        code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            outcome = Outcome.UNSENT if code in _OWN_LIMITS else Outcome.CONNECT_FAILED
+            self._break(outcome, os.strerror(code))
+        elif self._driver.tls is not None:
+            self.state = _HANDSHAKE
+            self._shake_hands()
+        else:
+            self._opened()
+
+    def _shake_hands(self) -> None:
+        try:
+            self._sock.do_handshake()  # type: ignore[attr-defined]
+        except ssl.SSLWantReadError:
+            self._driver.modify(self._fd, _READ)
+        except ssl.SSLWantWriteError:
+            self._driver.modify(self._fd, _WRITE)
+        except OSError as error:
+            self._break(Outcome.TLS_FAILED, _said(error))
+        else:
+            self._opened()
+
+    def _opened(self) -> None:
+        self.state = OPEN
+        self._driver.modify(self._fd, _READ)
+        owner = self.owner
+        if owner is None:
+            self.close()
+        else:
+            owner.on_open()
+
+    def _send_rest(self) -> None:
+        try:
+            self._unsent = self._unsent[self._sock.send(self._unsent) :]
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return
+        except OSError as error:
+            self._break(Outcome.PROTOCOL_ERROR, f"connection lost while sending: {_said(error)}")
+            return
+        if not self._unsent:
+            self._driver.modify(self._fd, _READ)
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = self._recv(_CHUNK)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            except OSError as error:
+                self._break(Outcome.PROTOCOL_ERROR, f"connection lost: {_said(error)}")
+                return
+            now = monotonic_ns()
+            owner = self.owner
+            if owner is None:  # idle: the server closes, or speaks unasked; either way it serves no more
+                self.close()
+                return
+            if not data:
+                self._ended(owner, now)
+                return
+            if owner.first_byte_ns == NEVER:
+                owner.first_byte_ns = now
+            try:
+                response = self._reader.feed(data)
+            except ProtocolError as error:
+                self._break(Outcome.PROTOCOL_ERROR, str(error))
+                return
+            if response is not None:
+                self._complete(owner, response, now)
+                return
+            # A TLS record may be decrypted further than was read, which epoll can't see.
+            if self._driver.tls is None or not self._sock.pending():  # type: ignore[attr-defined]
+                return
+
+    def _ended(self, owner: Session, now: int) -> None:
+        response = self._reader.end()
+        if response is not None:
+            self._complete(owner, response, now)
+        elif self._reader.started:
+            self._break(Outcome.PROTOCOL_ERROR, "connection closed in the middle of the response")
+        else:
+            self._break(Outcome.PROTOCOL_ERROR, "connection closed before any response")
+
+    def _complete(self, owner: Session, response: Response, now: int) -> None:
+        self.owner = None
+        self.used += 1
+        self._reader.reset()
+        if not response.keep_alive or self._unsent:
+            self.close()
+        owner.on_response(response, now)
+
+    def _break(self, outcome: Outcome, detail: str) -> None:
+        owner, self.owner = self.owner, None
+        unanswered = self.used > 0 and not self._reader.started
+        self.close()
+        if owner is not None:
+            owner.on_broken(outcome, detail, monotonic_ns(), unanswered)
+
+
+def _said(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate refused: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or error}"
+    return error.strerror or type(error).__name__
+
+
+def connect_failure(error: OSError) -> tuple[Outcome, str]:
+    """Return the outcome and the sentence for a connection that could not even be begun."""
+    outcome = Outcome.UNSENT if error.errno in _OWN_LIMITS else Outcome.CONNECT_FAILED
+    return outcome, _said(error)

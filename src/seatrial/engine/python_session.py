@@ -1,0 +1,185 @@
+"""What a journey written in Python is given: ``async def book(session): ...``.
+
+    async def book(session):
+        home = await session.get("/sessions?day=3", name="list sessions")
+        slot = session.random.choice(home.json()["free"])["id"]
+        await session.pause(1.0)
+        await session.post("/bookings", name="book", json={"slot": slot}, status=(201, 409))
+
+Only these awaitables work: the engine resumes the coroutine itself, there is no asyncio loop under it. A step that
+does not end ok raises :class:`seatrial.engine.session.StepFailedError`; a journey that does not catch it ends there.
+"""
+
+from __future__ import annotations
+
+import json as json_module
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from seatrial.engine.answers import CheckAnswer, compile_check, json_of
+from seatrial.engine.cookies import store_cookies
+from seatrial.engine.http.message import Response, encode_request
+from seatrial.engine.session import PAUSE, REQUEST, Session
+from seatrial.errors import EngineError
+from seatrial.model.journey import Check
+from seatrial.model.sample import Outcome
+
+__all__ = ["Answer", "JourneyFunction", "PythonSession", "start_python"]
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
+
+class _Wait:
+    """An awaitable that hands one word to the driver and returns what the driver sends back."""
+
+    __slots__ = ("_word",)
+
+    def __init__(self, word: int) -> None:
+        self._word = word
+
+    def __await__(self) -> Generator[int, Any, Any]:
+        return (yield self._word)
+
+
+_REQUEST: Awaitable[Any] = _Wait(REQUEST)
+_PAUSE: Awaitable[Any] = _Wait(PAUSE)
+
+
+class Answer:
+    """An answer as a journey sees it."""
+
+    __slots__ = ("_response",)
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+
+    @property
+    def status(self) -> int:
+        """Return the status."""
+        return self._response.status
+
+    @property
+    def body(self) -> bytes:
+        """Return the body."""
+        return self._response.body
+
+    @property
+    def text(self) -> str:
+        """Return the body as UTF-8; what is not is replaced."""
+        return self._response.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Return the body as JSON; raises ValueError when it is not."""
+        return json_of(self._response)
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of a header field, or None."""
+        values = self._response.headers(name)
+        return values[0] if values else None
+
+
+class PythonSession:
+    """The session interface for journeys in Python; the same exchange, cookies and records as for plans in YAML.
+
+    Attributes:
+        variables: The feeds' rows: ``session.variables["patron"]["id"]``.
+        random: Seeded for this session by the schedule.
+    """
+
+    def __init__(self, session: Session, step_names: tuple[str, ...]) -> None:
+        self._session = session
+        self._steps = {name: index for index, name in enumerate(step_names)}
+        self._checks: dict[tuple[int, ...], CheckAnswer] = {}
+        self.variables = session.variables
+        self.random = random.Random(session.draw(2**63))  # noqa: S311 -- load, not secrets
+
+    async def get(self, path: str, **options: Any) -> Answer:
+        """Send GET; see :meth:`request`."""
+        return await self.request("GET", path, **options)
+
+    async def post(self, path: str, **options: Any) -> Answer:
+        """Send POST; see :meth:`request`."""
+        return await self.request("POST", path, **options)
+
+    async def put(self, path: str, **options: Any) -> Answer:
+        """Send PUT; see :meth:`request`."""
+        return await self.request("PUT", path, **options)
+
+    async def delete(self, path: str, **options: Any) -> Answer:
+        """Send DELETE; see :meth:`request`."""
+        return await self.request("DELETE", path, **options)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        name: str,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        form: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        status: int | tuple[int, ...] = (),
+        check: Callable[[Answer], bool] | None = None,
+        deadline: float | None = None,
+    ) -> Answer:
+        """Send one request and return its answer.
+
+        Args:
+            method: In upper case.
+            path: From the target's base, with its query.
+            name: One of the journey's ``step_names``.
+            headers: Further header fields.
+            json: Body as JSON. At most one of ``json``, ``form``, ``body``.
+            form: Body as a form.
+            body: Body as it is.
+            status: Expected statuses; any below 400 when empty.
+            check: Must return true for the answer, else the step's check has failed.
+            deadline: Seconds for the whole answer.
+
+        Raises:
+            StepFailedError: the step did not end ok.
+            EngineError: ``name`` is not one of the journey's step names.
+        """
+        session, driver = self._session, self._session.driver
+        if name not in self._steps:
+            raise EngineError("a step that the plan does not list", value=name, remedy="Add it to step_names.")
+        fields = {**driver.fields, **(headers or {})}
+        if json is not None:
+            body, fields["content-type"] = json_module.dumps(json, ensure_ascii=False).encode(), "application/json"
+        elif form is not None:
+            body, fields["content-type"] = urlencode(form).encode(), "application/x-www-form-urlencoded"
+        if session.cookies:
+            fields["cookie"] = "; ".join(f"{key}={value}" for key, value in session.cookies.items())
+        data = encode_request(method, driver.target.base + path, list(fields.items()), body)
+        wait_ns = driver.response_wait_ns if deadline is None else round(deadline * 1e9)
+        session.prepare(self._steps[name], data, wait_ns, is_head=method == "HEAD", repeatable=method in _IDEMPOTENT)
+        response: Response = await _REQUEST
+        if response.sets_cookies:
+            store_cookies(session.cookies, response.headers("set-cookie"))
+        answer = Answer(response)
+        outcome, detail = self._check((status,) if isinstance(status, int) else status)(response)
+        if outcome is Outcome.OK and check is not None and not check(answer):
+            outcome, detail = Outcome.CHECK_FAILED, "the journey's own check"
+        session.settle(response, outcome, detail)
+        return answer
+
+    async def pause(self, seconds: float) -> None:
+        """Think for ``seconds`` (zero or more) from the end of the last step."""
+        self._session.wake_ns = self._session.ready_ns + max(0, round(seconds * 1e9))
+        await _PAUSE
+
+    def _check(self, status: tuple[int, ...]) -> CheckAnswer:
+        if status not in self._checks:
+            self._checks[status] = compile_check(Check(status=status))
+        return self._checks[status]
+
+
+JourneyFunction = Callable[[PythonSession], Coroutine[Any, Any, None]]
+
+
+def start_python(function: JourneyFunction, step_names: tuple[str, ...]) -> Callable[[Session], Any]:
+    """Return what makes a session's coroutine from a journey function."""
+    return lambda session: function(PythonSession(session, step_names))

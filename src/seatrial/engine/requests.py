@@ -1,0 +1,174 @@
+"""Requests made from a step's templates: what never changes is laid out once, the rest is filled in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from seatrial.model.journey import RequestStep
+from seatrial.model.template import Variable, parse_template
+
+__all__ = ["Render", "UnsetVariableError", "compile_request"]
+
+Variables = Mapping[str, Any]
+Render = Callable[[Variables, Mapping[str, str]], bytes]
+_Part = str | Callable[[Variables], str]
+
+_PLAIN = "-._~"
+
+
+class UnsetVariableError(Exception):
+    """A template names a variable that has no value in this session."""
+
+
+def _lookup(variable: Variable, variables: Variables) -> Any:
+    try:
+        value = variables[variable.name]
+        return value if variable.field is None else value[variable.field]
+    except (KeyError, TypeError) as error:
+        field = "" if variable.field is None else f".{variable.field}"
+        raise UnsetVariableError(f"${{{variable.name}{field}}} has no value") from error
+
+
+def _text(value: Any) -> str:
+    """Return a value as it stands in a path, a header or a form: JSON's spelling for what is not text."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _parts(template: str, encode: Callable[[str], str]) -> list[_Part]:
+    """Return a template's literal texts as they are and its variables as functions, encoded."""
+
+    def fill(variable: Variable) -> _Part:
+        return lambda variables: encode(_text(_lookup(variable, variables)))
+
+    return [part if isinstance(part, str) else fill(part) for part in parse_template(template)]
+
+
+def _quoted(value: str) -> str:
+    return quote(value, safe=_PLAIN)
+
+
+def _head_safe(value: str) -> str:
+    """Return a header value from data, without anything that could start a field of its own."""
+    if any(ord(c) < 32 or ord(c) == 127 for c in value):
+        raise UnsetVariableError(f"a value with control characters can't stand in a header: {value[:40]!r}")
+    return value
+
+
+def _json_parts(value: Any) -> list[_Part]:
+    """Return a JSON value as text parts. ``"${x}"`` alone keeps the type of x; within more text x is text."""
+    if isinstance(value, dict):
+        parts: list[_Part] = ["{"]
+        for index, (key, item) in enumerate(value.items()):
+            parts.append(("," if index else "") + json.dumps(str(key), ensure_ascii=False) + ":")
+            parts += _json_parts(item)
+        return [*parts, "}"]
+    if isinstance(value, (list, tuple)):
+        parts = ["["]
+        for index, item in enumerate(value):
+            parts += [","] if index else []
+            parts += _json_parts(item)
+        return [*parts, "]"]
+    if not isinstance(value, str):
+        return [json.dumps(value)]
+    pieces = parse_template(value)
+    if len(pieces) == 1 and isinstance(pieces[0], Variable):
+        only = pieces[0]
+        return [lambda variables: json.dumps(_lookup(only, variables), ensure_ascii=False)]
+    if all(isinstance(piece, str) for piece in pieces):
+        return [json.dumps("".join(map(str, pieces)), ensure_ascii=False)]
+    inner = _parts(value, str)
+    return [lambda variables: json.dumps(_join(inner, variables), ensure_ascii=False)]
+
+
+def _form_parts(form: Mapping[str, str | int | float]) -> list[_Part]:
+    parts: list[_Part] = []
+    for index, (name, value) in enumerate(form.items()):
+        parts.append(("&" if index else "") + _quoted(name) + "=")
+        # Literal text is encoded as well: it is data here, not syntax.
+        encoded = _parts(str(value), _quoted)
+        parts += [_quoted(part) if isinstance(part, str) else part for part in encoded]
+    return parts
+
+
+def _join(parts: list[_Part], variables: Variables) -> str:
+    return "".join([part if isinstance(part, str) else part(variables) for part in parts])
+
+
+def _merged(parts: list[_Part]) -> list[_Part]:
+    """Return the parts with neighbouring literals joined."""
+    merged: list[_Part] = []
+    for part in parts:
+        if merged and isinstance(part, str) and isinstance(merged[-1], str):
+            merged[-1] += part
+        else:
+            merged.append(part)
+    return merged
+
+
+def _body_parts(step: RequestStep) -> tuple[list[_Part] | None, str | None]:
+    if step.json_body is not None:
+        return _json_parts(step.json_body), "application/json"
+    if step.form is not None:
+        return _form_parts(step.form), "application/x-www-form-urlencoded"
+    if step.body is not None:
+        return _parts(step.body, str), None
+    return None, None
+
+
+def compile_request(step: RequestStep, base: str, fields: Mapping[str, str]) -> Render:
+    """Return a function from (variables, cookies) to the whole request as bytes.
+
+    Args:
+        step: The step.
+        base: Path in front of the step's own.
+        fields: Header fields of every request, ``host`` among them; the step's own win.
+
+    The function raises :class:`UnsetVariableError` when a variable has no value.
+    """
+    body, kind = _body_parts(step)
+    own = {name.lower() for name in step.headers}
+    path: list[_Part] = [f"{step.method} {base}", *_parts(step.path, _quoted)]
+    if step.query:
+        literal = "?" not in step.path
+        for name, value in step.query.items():
+            path += ["?" if literal else "&", _quoted(name), "="]
+            path += [_quoted(p) if isinstance(p, str) else p for p in _parts(str(value), _quoted)]
+            literal = False
+    head: list[_Part] = [*path, " HTTP/1.1\r\n"]
+    general = {"content-type": kind, **fields} if kind else dict(fields)
+    for name, value in general.items():
+        if name.lower() not in own:
+            head.append(f"{name}: {value}\r\n")
+    for name, value in step.headers.items():
+        head += [f"{name}: ", *_parts(value, _head_safe), "\r\n"]
+    return _renderer(_merged(head), None if body is None else _merged(body), step.method)
+
+
+def _renderer(head: list[_Part], body: list[_Part] | None, method: str) -> Render:
+    sends_length = body is not None or method in {"POST", "PUT", "PATCH"}
+    if all(isinstance(part, str) for part in [*head, *(body or [])]):
+        content = _join(body or [], {}).encode()
+        length = f"content-length: {len(content)}\r\n" if sends_length else ""
+        start = (_join(head, {}) + length).encode()
+        whole = start + b"\r\n" + content
+
+        def fixed(variables: Variables, cookies: Mapping[str, str]) -> bytes:
+            return start + _cookie_field(cookies) + b"\r\n" + content if cookies else whole
+
+        return fixed
+
+    def filled(variables: Variables, cookies: Mapping[str, str]) -> bytes:
+        content = _join(body, variables).encode() if body is not None else b""
+        start = _join(head, variables)
+        if sends_length:
+            start += f"content-length: {len(content)}\r\n"
+        return start.encode() + (_cookie_field(cookies) if cookies else b"") + b"\r\n" + content
+
+    return filled
+
+
+def _cookie_field(cookies: Mapping[str, str]) -> bytes:
+    return b"cookie: " + "; ".join([f"{name}={value}" for name, value in cookies.items()]).encode() + b"\r\n"

@@ -1,0 +1,230 @@
+"""One virtual citizen's pass through a journey.
+
+A journey is a generator (compiled from the plan's steps) or a coroutine (written in Python); the driver resumes it
+directly with ``send``. There is no task, future or callback object per request: what is awaited is one of two
+words, ``REQUEST`` (the request prepared in the session is to be sent; the answer comes back) and ``PAUSE`` (the
+session sleeps until ``wake_ns``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Generator
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any, Final
+
+from seatrial.engine.http.connection import CLOSED, OPEN, Connection, connect_failure
+from seatrial.engine.http.message import Response
+from seatrial.model.sample import NEVER, Outcome
+
+if TYPE_CHECKING:
+    from seatrial.engine.driver import Driver
+
+__all__ = ["PAUSE", "REQUEST", "Flow", "Session", "StepFailedError"]
+
+REQUEST: Final = 0
+PAUSE: Final = 1
+
+Flow = Generator[int, Any, None] | Coroutine[int, Any, None]
+
+_MASK: Final = 2**64 - 1
+
+
+class StepFailedError(Exception):
+    """A step did not end ok, so its session does not go on.
+
+    Attributes:
+        outcome: What became of the step.
+        detail: Why, for engineers.
+    """
+
+    def __init__(self, outcome: Outcome, detail: str) -> None:
+        super().__init__(f"{outcome.label}: {detail}")
+        self.outcome = outcome
+        self.detail = detail
+
+
+class Session:
+    """The state of a session and of the exchange it has under way.
+
+    Attributes:
+        number: Session number in the trial.
+        journey: Index of its journey.
+        flow: The generator or coroutine; None once it is over.
+        variables: What the feeds gave and the steps extracted.
+        cookies: Name to value.
+        step: Index of the current request in its journey; -1 before the first.
+        ready_ns: When the next step is due: the arrival, the end of the previous answer, the end of a pause.
+        wake_ns: When a pause ends.
+        first_byte_ns: Of the current exchange; NEVER until it comes.
+        waiting: Whether an exchange is under way.
+    """
+
+    __slots__ = (
+        "_data",
+        "_is_head",
+        "_repeatable",
+        "_seed",
+        "_sent_ns",
+        "_wait_ns",
+        "bytes_out",
+        "connection",
+        "cookies",
+        "driver",
+        "first_byte_ns",
+        "flow",
+        "intended_ns",
+        "journey",
+        "number",
+        "ready_ns",
+        "step",
+        "variables",
+        "waiting",
+        "wake_ns",
+    )
+
+    def __init__(self, driver: Driver, number: int, journey: int, seed: int, at_ns: int) -> None:
+        self.driver = driver
+        self.number = number
+        self.journey = journey
+        self.flow: Flow | None = None
+        self.variables: dict[str, Any] = {}
+        self.cookies: dict[str, str] = {}
+        self.connection: Connection | None = None
+        self.step = -1
+        self.ready_ns = at_ns
+        self.intended_ns = at_ns
+        self.wake_ns = at_ns
+        self.first_byte_ns = NEVER
+        self.waiting = False
+        self.bytes_out = 0
+        self._sent_ns = NEVER
+        self._seed = seed
+        self._data = b""
+        self._is_head = False
+        self._repeatable = False
+        self._wait_ns = 0
+
+    def draw(self, below: int) -> int:
+        """Return a number in [0, below) from the session's own stream (SplitMix64, Steele et al. 2014)."""
+        self._seed = z = (self._seed + 0x9E3779B97F4A7C15) & _MASK
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+        return (z ^ (z >> 31)) % below
+
+    def prepare(self, step: int, data: bytes, wait_ns: int, *, is_head: bool, repeatable: bool) -> None:
+        """Set what the next ``REQUEST`` sends.
+
+        Args:
+            step: Index of the request in its journey.
+            data: The whole request.
+            wait_ns: Deadline for the whole answer, from the actual send.
+            is_head: Whether its answer has no body.
+            repeatable: Whether it may be sent again when a kept-alive connection turns out closed before any byte
+                of an answer (RFC 9110, 9.2.2: idempotent methods).
+        """
+        self.step = step
+        self._data = data
+        self._wait_ns = wait_ns
+        self._is_head = is_head
+        self._repeatable = repeatable
+        self.intended_ns = self.ready_ns
+        self.first_byte_ns = NEVER
+        self._sent_ns = NEVER
+        self.bytes_out = 0
+
+    def submit(self) -> None:
+        """Send the prepared request, opening a connection if there is none."""
+        self.waiting = True
+        connection = self.connection
+        if connection is None or connection.state == CLOSED:
+            self.connection = connection = self.driver.idle_connection()
+        now = monotonic_ns()
+        if self._sent_ns == NEVER:
+            self._sent_ns = now
+        if connection is not None and connection.state == OPEN:
+            self._write(connection, now)
+            return
+        try:
+            self.connection = Connection(self.driver, self)
+        except OSError as error:
+            outcome, detail = connect_failure(error)
+            if outcome is Outcome.UNSENT:
+                self._sent_ns = NEVER
+            self._fail(outcome, detail, now)
+            return
+        self.driver.expect_by(self, self.driver.connect_wait_ns, now)
+
+    def on_open(self) -> None:
+        """Take the connection's word that it is open: write the request."""
+        if self.connection is not None:
+            self._write(self.connection, monotonic_ns())
+
+    def _write(self, connection: Connection, now: int) -> None:
+        self.driver.expect_by(self, self._wait_ns, now)
+        self.bytes_out = len(self._data)
+        connection.send(self._data, self, self._is_head)
+
+    def on_response(self, response: Response, now: int) -> None:
+        """Take a whole answer: the journey goes on with it."""
+        self.driver.answered(self)
+        self.waiting = False
+        self.ready_ns = now
+        self.driver.resume(self, response)
+
+    def on_broken(self, outcome: Outcome, detail: str, now: int, unanswered: bool) -> None:
+        """Take the end of the connection under the exchange."""
+        self.connection = None
+        if unanswered and self._repeatable:
+            self._repeatable = False
+            self.submit()
+            return
+        if outcome is Outcome.UNSENT:
+            self._sent_ns = NEVER
+        self._fail(outcome, detail, now)
+
+    def on_deadline(self, now: int) -> None:
+        """Give up waiting."""
+        connection, self.connection = self.connection, None
+        opened = connection is not None and connection.state == OPEN
+        if connection is not None:
+            connection.owner = None
+            connection.close()
+        if opened:
+            self._fail(Outcome.TIMEOUT, f"no complete answer in {self._wait_ns / 1e9:g} s", now)
+        else:
+            self._fail(Outcome.CONNECT_FAILED, f"no connection in {self.driver.connect_wait_ns / 1e9:g} s", now)
+
+    def _fail(self, outcome: Outcome, detail: str, now: int) -> None:
+        self.driver.answered(self)
+        self.waiting = False
+        self.ready_ns = now
+        self.record(outcome, 0, 0, now)
+        self.driver.diagnostics.add(self.journey, self.step, outcome, detail)
+        self.driver.fail(self, StepFailedError(outcome, detail))
+
+    def record(self, outcome: int, status: int, bytes_in: int, done_ns: int) -> None:
+        """Write the record of the current step."""
+        self.driver.recorder.add(
+            self.journey,
+            self.step,
+            self.number,
+            self.intended_ns,
+            self._sent_ns,
+            self.first_byte_ns,
+            done_ns,
+            outcome,
+            status,
+            self.bytes_out,
+            bytes_in,
+        )
+
+    def settle(self, response: Response, outcome: Outcome, detail: str) -> None:
+        """Record an answered step.
+
+        Raises:
+            StepFailedError: the outcome is not OK.
+        """
+        self.record(outcome, response.status, response.size, self.ready_ns)
+        if outcome is not Outcome.OK:
+            self.driver.diagnostics.add(self.journey, self.step, outcome, detail)
+            raise StepFailedError(outcome, detail)

@@ -1,0 +1,267 @@
+"""One worker: takes orders from a run, offers its slice of each stage, and reports once a second."""
+
+from __future__ import annotations
+
+import gc
+import resource
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seatrial import __version__
+from seatrial.engine.arrivals import FeedRows
+from seatrial.engine.driver import Driver, StageDone, StageOrder
+from seatrial.engine.health import HealthMonitor, HealthRow
+from seatrial.engine.http.target import Target, tls_context
+from seatrial.engine.python_session import JourneyFunction, start_python
+from seatrial.engine.recorder import Recorder
+from seatrial.engine.scripted import CompiledJourney, compile_journey
+from seatrial.errors import RecordingError, SeatrialError
+from seatrial.model.journey import Journey
+from seatrial.model.plan import Plan
+from seatrial.model.profile import Stage
+from seatrial.model.sample import NEVER, Outcome
+from seatrial.model.schedule import Schedule
+from seatrial.samples.codec import Rows
+from seatrial.samples.spool import health_file, stage_file
+
+__all__ = ["BUCKETS_PER_OCTAVE", "Failed", "Ready", "RunStage", "StageEnded", "Stop", "Tick", "WorkerSpec", "work"]
+
+BUCKETS_PER_OCTAVE = 8
+"""Live histograms: bucket b holds response times around 2**(b / 8) microseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """Everything a worker needs for one trial.
+
+    Attributes:
+        plan: The plan.
+        plan_digest: SHA-256 of its source.
+        base: Folder that names in the plan refer to.
+        target: Resolved by the run, the same for all workers.
+        trial: Index of the trial.
+        worker: Index of this worker.
+        workers: Number of workers.
+        spool: Folder for its rows; exists.
+        feeds: For each journey, variable name to rows.
+    """
+
+    plan: Plan
+    plan_digest: str
+    base: Path
+    target: Target
+    trial: int
+    worker: int
+    workers: int
+    spool: Path
+    feeds: tuple[Mapping[str, FeedRows], ...]
+
+
+# Orders to a worker.
+@dataclass(frozen=True, slots=True)
+class RunStage:
+    """Offer a stage from ``start_ns`` on the monotonic clock."""
+
+    stage: Stage
+    start_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Offer nothing more; finish what is under way within a few seconds."""
+
+
+# Reports from a worker.
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The worker has compiled its journeys and waits for orders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What happened since the last tick.
+
+    Attributes:
+        worker: Who reports.
+        intended: Sessions of the stage that were due so far.
+        active: Sessions in progress.
+        outcomes: Outcome to steps ended since the last tick.
+        histogram: Bucket to steps, over response times since the last tick (see ``BUCKETS_PER_OCTAVE``).
+        lag_p99_ns: 99th percentile of send lag since the last tick; NEVER without a sent step.
+        health: The health row written just now.
+        diagnostics: (journey, step, outcome, detail, count) since the last tick.
+    """
+
+    worker: int
+    intended: int
+    active: int
+    outcomes: dict[int, int] = field(default_factory=dict)
+    histogram: dict[int, int] = field(default_factory=dict)
+    lag_p99_ns: int = NEVER
+    health: HealthRow = field(default_factory=dict)
+    diagnostics: list[tuple[int, int, int, str, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class StageEnded:
+    """The stage is over on this worker."""
+
+    worker: int
+    stage: int
+    done: StageDone
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The worker can't go on.
+
+    Attributes:
+        worker: Who reports.
+        recording: Whether writing the records failed.
+        detail: The error's own sentence.
+    """
+
+    worker: int
+    recording: bool
+    detail: str
+
+
+class _Control:
+    """Listens to the run's orders while a stage is running."""
+
+    def __init__(self, pipe: Pipe, driver: Driver) -> None:
+        self._pipe = pipe
+        self._driver = driver
+        self.abandoned = False
+
+    def on_event(self, mask: int) -> None:
+        try:
+            while self._pipe.poll():
+                if isinstance(self._pipe.recv(), Stop):
+                    self._driver.stop()
+        except (EOFError, OSError):  # the run itself is gone: stop loading a service that nobody watches
+            self.abandoned = True
+            self._driver.unregister(self._pipe.fileno())
+            self._driver.stop()
+
+
+def work(spec: WorkerSpec, pipe: Pipe, python_journeys: Mapping[str, JourneyFunction]) -> None:
+    """Serve orders until the pipe closes.
+
+    Args:
+        spec: What to do.
+        pipe: Orders in, reports out.
+        python_journeys: Journey name to its coroutine function, for journeys written in Python.
+    """
+    try:
+        _serve(spec, pipe, python_journeys)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return
+    except (SeatrialError, MemoryError) as error:
+        with suppress(OSError):
+            pipe.send(Failed(spec.worker, isinstance(error, RecordingError), str(error) or type(error).__name__))
+
+
+def _serve(spec: WorkerSpec, pipe: Pipe, python_journeys: Mapping[str, JourneyFunction]) -> None:
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    health = HealthMonitor(health_file(spec.spool, spec.worker), spec.worker)
+    driver = _driver(spec, health, python_journeys)
+    control = _Control(pipe, driver)
+    pipe.send(Ready())
+    # What exists now lives as long as the worker: keep the collector away from it, and from the hot path, where
+    # finished sessions leave no cycles behind.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        while not control.abandoned:
+            order = pipe.recv()
+            if isinstance(order, RunStage):
+                _run_stage(spec, pipe, driver, control, order, health)
+            elif isinstance(order, Stop):
+                return
+    finally:
+        driver.close()
+        health.close()
+
+
+def _run_stage(
+    spec: WorkerSpec, pipe: Pipe, driver: Driver, control: _Control, order: RunStage, health: HealthMonitor
+) -> None:
+    stage = order.stage
+    recorder = Recorder(stage_file(spec.spool, stage.index, spec.worker))
+    stage_order = StageOrder(
+        schedule=Schedule(spec.plan_digest, spec.plan.seed, stage, spec.plan.weights),
+        stage=stage.index,
+        start_ns=order.start_ns,
+        duration_ns=stage.profile.duration_ns,
+        drain_ns=stage.drain_ns,
+        worker=spec.worker,
+        workers=spec.workers,
+    )
+
+    def tick() -> None:
+        if gc.get_count()[0] > 200_000:  # journeys in Python may leave cycles; bound what they hold
+            gc.collect(0)
+        pipe.send(_tick(spec.worker, driver, recorder.take(), health))
+
+    driver.register(pipe.fileno(), control, 1)
+    try:
+        done = driver.run_stage(stage_order, recorder, tick)
+        tick()
+    finally:
+        driver.unregister(pipe.fileno())
+        recorder.close()
+    pipe.send(StageEnded(spec.worker, stage.index, done))
+
+
+def _tick(worker: int, driver: Driver, rows: Rows, health: HealthMonitor) -> Tick:
+    outcomes = np.bincount(rows["outcome"], minlength=len(Outcome)) if len(rows) else np.zeros(0, dtype=np.int64)
+    response_us = np.maximum((rows["done_ns"] - rows["intended_ns"]) / 1000, 1.0)
+    buckets, counts = np.unique(np.rint(np.log2(response_us) * BUCKETS_PER_OCTAVE).astype(int), return_counts=True)
+    lag = (rows["sent_ns"] - rows["intended_ns"])[rows["sent_ns"] != NEVER]
+    return Tick(
+        worker=worker,
+        intended=driver.intended,
+        active=driver.sessions,
+        outcomes={code: int(count) for code, count in enumerate(outcomes) if count},
+        histogram=dict(zip(buckets.tolist(), counts.tolist(), strict=True)),
+        lag_p99_ns=int(np.quantile(lag, 0.99)) if len(lag) else NEVER,
+        health=health.sample(driver.sessions, driver.connections),
+        diagnostics=driver.diagnostics.take(),
+    )
+
+
+def _driver(spec: WorkerSpec, health: HealthMonitor, python_journeys: Mapping[str, JourneyFunction]) -> Driver:
+    plan, target = spec.plan, spec.target
+    own = {name.lower() for name in plan.headers}
+    general = {"host": target.authority, "user-agent": f"seatrial/{__version__}", "accept": "*/*"}
+    fields = {name: value for name, value in general.items() if name not in own} | dict(plan.headers)
+
+    def compiled(name: str, journey: Journey) -> CompiledJourney:
+        if journey.python is None:
+            return compile_journey(journey, target.base, fields, plan.deadlines.response)
+        start: Callable[[Any], Any] = start_python(python_journeys[name], journey.step_names)
+        return CompiledJourney(start, tuple((index, None) for index in range(len(journey.step_names))))
+
+    journeys: Sequence[CompiledJourney] = [compiled(name, journey) for name, journey in plan.journeys.items()]
+    return Driver(
+        target=target,
+        tls=tls_context(target.ca) if target.tls else None,
+        journeys=journeys,
+        feeds=spec.feeds,
+        health=health,
+        fields=fields,
+        connect_wait_ns=plan.deadlines.connect,
+        response_wait_ns=plan.deadlines.response,
+        max_sessions=max(1, plan.max_sessions // spec.workers),
+        shared=plan.connections == "shared",
+    )
