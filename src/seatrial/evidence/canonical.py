@@ -165,11 +165,12 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
         raise EvidenceError(
             f"{path.name} can't be read ({e.strerror})", value=path, remedy="Give a readable regular file."
         ) from e
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise EvidenceError(
+            f"{path.name} is not a regular file", value=path, remedy="Give a readable regular file."
+        )
     with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise EvidenceError(
-                f"{path.name} is not a regular file", value=path, remedy="Give a readable regular file."
-            )
         yield file
 
 

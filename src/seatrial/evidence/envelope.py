@@ -135,8 +135,7 @@ def verify(envelope: bytes, trust: Trust) -> Verified:
     signed_by: list[TrustedKey] = []
     doubts: list[str] = []
     for number, (keyid, raw) in enumerate(signatures, start=1):
-        signature = Signature(keyid, raw.hex())
-        key = next((key for key in trust.keys if _made_by(key, signature, pae)), None)
+        key = next((key for key in trust.keys if _made_by(key, raw, pae)), None)
         if key is None:
             doubts.append(f"signature {number} is by no trusted key, or wrong")
             continue
@@ -154,9 +153,10 @@ def verify(envelope: bytes, trust: Trust) -> Verified:
     return Verified(payload, tuple(signed_by), tuple(doubts))
 
 
-def _made_by(key: TrustedKey, signature: Signature, pae: bytes) -> bool:
+def _made_by(key: TrustedKey, signature: bytes, pae: bytes) -> bool:
     try:
-        key.key.verify_signature(signature, pae)
+        # The library refuses a signature with another key id unread, so each key is shown its own.
+        key.key.verify_signature(Signature(key.keyid, signature.hex()), pae)
     except UnverifiedSignatureError:
         return False
     return True
