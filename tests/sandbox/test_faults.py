@@ -125,17 +125,17 @@ def test_a_leak_keeps_memory_for_each_request(switchable: Switchable, connect: C
 def test_work_grows_with_the_number_of_bookings(switchable: Switchable, connect: Connect) -> None:
     box, control = switchable
     client = connect(box.url).sign_in(2)
-    client.book(client.free_slot(2))
+    slots = client.get("/sessions?day=2").body["free"]
+    client.book(slots[0]["id"])
     count = client.get("/audit").body["bookings"]
-    control.post("/faults", {"slow_growth": 30_000})  # 30 ms for each booking
+    control.post("/faults", {"slow_growth": 50_000 / count})  # so that the bookings so far add 50 ms
     before = client.get("/bookings").took_s
     control.post("/faults", {"slow_growth": 0})
-    client.book(client.free_slot(2))
-    client.book(client.free_slot(2))
-    control.post("/faults", {"slow_growth": 60_000})
+    client.book(slots[1]["id"])
+    control.post("/faults", {"slow_growth": 50_000 / count})
     after = client.get("/bookings").took_s
-    assert before >= 0.030 * count
-    assert after >= 0.060 * (count + 2)
+    assert before >= 0.084
+    assert after >= 0.084 + 0.05 / count
 
 
 def test_release_b_told_to_double_sell_sells_a_court_twice(switchable: Switchable, connect: Connect) -> None:

@@ -42,19 +42,22 @@ def gone(pid: int, within_s: float = 10.0) -> bool:
     return False
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_the_service_says_one_line_serves_and_ends_well_on_a_signal(signum: signal.Signals, connect: Connect) -> None:
-    with subprocess.Popen([*SERVE, "--release=b"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        ready = json.loads(child.stdout.readline())
-        assert set(ready) == {"url", "pid", "release", "data"}
-        assert (ready["pid"], ready["release"]) == (child.pid, "b")
-        assert (Path(ready["data"]) / DATABASE).is_file()
-        assert connect(ready["url"]).get("/health").status == 200
-        child.send_signal(signum)
-        out, err = child.communicate(timeout=10)
-        assert (child.returncode, out, err) == (0, b"", b"")
-        assert not Path(ready["data"]).exists()
+def test_the_service_says_one_line_serves_and_ends_well_on_either_signal(connect: Connect) -> None:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with (
+        subprocess.Popen([*SERVE, "--release=b"], **pipes) as terminated,
+        subprocess.Popen([*SERVE, "--release=b"], **pipes) as interrupted,
+    ):
+        for child, signum in ((terminated, signal.SIGTERM), (interrupted, signal.SIGINT)):
+            ready = json.loads(child.stdout.readline())
+            assert set(ready) == {"url", "pid", "release", "data"}
+            assert (ready["pid"], ready["release"]) == (child.pid, "b")
+            assert (Path(ready["data"]) / DATABASE).is_file()
+            assert connect(ready["url"]).get("/health").status == 200
+            child.send_signal(signum)
+            out, err = child.communicate(timeout=10)
+            assert (child.returncode, out, err) == (0, b"", b"")
+            assert not Path(ready["data"]).exists()
 
 
 def test_the_service_stops_when_its_parent_closes_standard_input() -> None:
@@ -96,12 +99,18 @@ def test_several_sandboxes_run_side_by_side_and_leave_nothing_behind(connect: Co
         _ = boxes[0].pid
 
 
-def test_a_killed_service_comes_back_on_its_port_with_every_booking(tmp_path: Path, connect: Connect) -> None:
+def test_a_killed_service_comes_back_on_its_port_with_every_booking(
+    tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
     with Sandbox("b", patrons=10, slots=70, data_dir=tmp_path) as box:
         client = connect(box.url).sign_in(1)
         assert client.book(client.free_slot()).status == 201
         url = box.url
         assert box.kill() == -signal.SIGKILL
+        assert not list(scratch.iterdir())
         box.start()
         assert box.url == url
         again = connect(box.url).sign_in(1)

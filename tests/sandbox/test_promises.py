@@ -163,7 +163,8 @@ def test_release_b_refuses_newcomers_at_once_and_clearly_when_it_is_full(
     citizen = connect(box.url).sign_in(70)
     for slot in citizen.get("/sessions?day=1").body["free"][:4]:
         assert citizen.book(slot["id"]).status == 201
-    control.post("/faults", {"slow_growth": 60_000})  # each request now takes at least 240 ms
+    count = control.get("/audit").body["bookings"]
+    control.post("/faults", {"slow_growth": 240_000 / count})  # each request now takes 240 ms more
     crowd = [connect(box.url) for _ in range(40)]
     sign_in = {"patron": "P000002", "pin": "6512"}
     answers = at_once(crowd, "POST", "/sign-in", [sign_in] * 40)

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import tempfile
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,12 +64,14 @@ def _serve(args: argparse.Namespace) -> None:
 
     from seatrial.sandbox.server import Options, serve
 
-    with tempfile.TemporaryDirectory(prefix="seatrial-sandbox-") as scratch:
+    # No scratch directory where none is needed: a killed service could not remove it.
+    scratch = tempfile.TemporaryDirectory(prefix="seatrial-sandbox-") if args.data is None else nullcontext(args.data)
+    with scratch as data:
         options = Options(
             release=release,
             host=args.host,
             port=args.port,
-            data=args.data or Path(scratch),
+            data=Path(data),
             seed=args.seed,
             allow_faults=args.allow_faults,
             tls_cert=args.tls_cert,
