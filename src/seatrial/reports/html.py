@@ -1,0 +1,234 @@
+"""The report as one HTML file that needs nothing else: no network, no script, no font, no picture beside it.
+
+Everything that comes from a plan, a service or a bundle is hostile text. The template escapes every value; the
+only markup that is passed through is the drawings of :mod:`seatrial.reports.chart`, whose text the renderer
+escaped. A content security policy in the page forbids the rest.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from seatrial.model.journal import Event, EventKind
+from seatrial.model.reasons import Language, sentence
+from seatrial.model.release import Subject
+from seatrial.model.verdict import Reason, StageResult
+from seatrial.reports.facts import facts
+from seatrial.reports.figures import Figure, health_figures, trial_figures
+from seatrial.reports.reading import Diagnostic
+from seatrial.reports.texts import Say, say_in
+from seatrial.reports.view import ReportView, TrialView
+from seatrial.reports.wording import bounds, check_limit, check_seen, gauge, measured, time_or_unknown
+from seatrial.units import format_number, format_share
+
+__all__ = ["render_html"]
+
+MAX_DIAGNOSTICS, MAX_ENVIRONMENT, MAX_SUBJECTS, MAX_EVENTS = 30, 120, 12, 80
+_KEPT = {True: "true", False: "false", None: "none"}
+
+
+def render_html(view: ReportView, language: Language = "en") -> str:
+    """Return the page. The same view gives the same text: no clock, no random number, no order of a set."""
+    say = say_in(language)
+    trials = [_trial(trial, view, language, say) for trial in view.trials]
+    run = view.verdict
+    page: str = _template().render(
+        say=say,
+        language=language,
+        title=view.plan.title if view.plan else say("page.kind"),
+        system=_system(view, say),
+        target=say("page.target", target=view.plan.target) if view.plan else "",
+        verdict=run.verdict.value,
+        run_reasons=_sentences(run.reasons, language),
+        missing=[say(f"missing.{m.code}", part=m.part, detail=m.detail) for m in view.missing],
+        facts=facts(view, say),
+        rows=_objective_rows(view, say),
+        confidence=f"{view.policy.validity.confidence * 100:g} %" if view.policy else "–",
+        trials=trials,
+        checks_of=[trial for trial in trials if trial["checks"]],
+        documents=_documents(view, say),
+        environment=view.environment[:MAX_ENVIRONMENT],
+        environment_more=max(0, len(view.environment) - MAX_ENVIRONMENT),
+        events=[_event(event, view, say) for event in view.journal[:MAX_EVENTS]],
+        events_more=max(0, len(view.journal) - MAX_EVENTS),
+        terms=("p", "step", "offered", "response", "capacity", "lag"),
+    )
+    return page
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(
+        loader=PackageLoader("seatrial.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")
+
+
+def _system(view: ReportView, say: Say) -> str:
+    if view.release is None:
+        return say("page.no_release")
+    return say("page.release", name=view.release.name, version=view.release.version)
+
+
+def _sentences(reasons: tuple[Reason, ...], language: Language) -> list[str]:
+    """Return the reasons' sentences, each once."""
+    return list(dict.fromkeys(sentence(reason.code, reason.params, language) for reason in reasons))
+
+
+def _objective_rows(view: ReportView, say: Say) -> list[dict[str, Any]]:
+    return [
+        {
+            "trial": trial.name,
+            "objective": result.objective,
+            "measured": measured(result.value, result.unit, say),
+            "bounds": bounds(result.value, result.unit, say),
+            "gauge": gauge(result, say),
+            "samples": f"{result.samples:,}",
+            "verdict": result.verdict.value,
+        }
+        for trial in view.verdict.trials
+        for result in trial.objectives
+    ]
+
+
+def _trial(trial: TrialView, view: ReportView, language: Language, say: Say) -> dict[str, Any]:
+    kind = say(f"kind.{trial.kind if trial.kind in ('load', 'stress') else 'other'}")
+    run_says = set(_sentences(view.verdict.reasons, language))
+    reasons = _sentences(trial.verdict.reasons, language) if trial.verdict else []
+    verdict = trial.verdict
+    return {
+        "id": f"t{trial.index + 1}",
+        "heading": kind if trial.name == trial.kind else say("section.trial", kind=kind, name=trial.name),
+        "kind": trial.kind,
+        "verdict": verdict.verdict.value if verdict else "NONE",
+        "reasons": reasons,
+        "new_reasons": [reason for reason in reasons if reason not in run_says],
+        "ending": say(f"ending.{trial.log.ending.value.replace(' ', '_')}"),
+        "details": trial.log.details,
+        "figures": [_safe(figure) for figure in trial_figures(trial, say)],
+        "stages": [_stage(stage, say) for stage in verdict.stages] if verdict else [],
+        "diagnostics": [_diagnostic(d, say) for d in trial.diagnostics[:MAX_DIAGNOSTICS]],
+        "diagnostics_more": max(0, len(trial.diagnostics) - MAX_DIAGNOSTICS),
+        "has_errors": any(label != "ok" for label in trial.outcomes),
+        "checks": [
+            {
+                "text": say(f"check.{check.code}"),
+                "seen": say(f"ending.{trial.log.ending.value.replace(' ', '_')}")
+                if check.code == "ending"
+                else check_seen(check, say),
+                "limit": check_limit(check, say),
+                "kept": _KEPT[check.kept],
+            }
+            for check in trial.checks
+        ],
+        "health_figures": [_safe(figure) for figure in health_figures(trial, say)],
+    }
+
+
+def _safe(figure: Figure) -> dict[str, Any]:
+    return {
+        "id": figure.identity,
+        "title": figure.title,
+        "finding": figure.finding,
+        "note": figure.note,
+        "svg": Markup(figure.svg),  # noqa: S704 -- drawn by vl-convert, which escapes its text; see chart.py
+    }
+
+
+def _stage(stage: StageResult, say: Say) -> dict[str, str]:
+    return {
+        "name": stage.name,
+        "planned": format_number(stage.rate),
+        "offered": format_number(stage.offered_per_s),
+        "achieved": format_number(stage.achieved_per_s),
+        "goodput": format_number(stage.goodput_per_s),
+        "errors": format_share(1 - stage.ok / stage.intended) if stage.intended else say("page.dash"),
+        "p50": _time(stage.p50_ns, say),
+        "p95": _time(stage.p95_ns, say),
+        "p99": _time(stage.p99_ns, say),
+        "held": _KEPT[stage.held],
+    }
+
+
+def _time(ns: float | None, say: Say) -> str:
+    return say("kept.none") if ns is None else time_or_unknown(ns, say)
+
+
+def _diagnostic(found: Diagnostic, say: Say) -> dict[str, str]:
+    key = f"outcome.{found.outcome}"
+    known = found.outcome.isidentifier()
+    try:
+        outcome = say(key) if known else found.outcome
+    except KeyError:
+        outcome = found.outcome
+    return {
+        "journey": found.journey,
+        "step": found.step,
+        "outcome": outcome,
+        "detail": found.detail,
+        "count": f"{found.count:,}",
+    }
+
+
+def _documents(view: ReportView, say: Say) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    if view.release:
+        rows.append((say("provenance.release"), f"{view.release.name} {view.release.version}"))
+        rows += [_subject(subject, say) for subject in view.release.subjects[:MAX_SUBJECTS]]
+        more = len(view.release.subjects) - MAX_SUBJECTS
+        if more > 0:
+            rows.append((say("provenance.subjects_more"), say("provenance.subjects_count", count=f"{more:,}")))
+    else:
+        rows.append((say("provenance.release"), say("provenance.unbound")))
+    if view.plan:
+        plan = view.plan
+        rows += [(say("provenance.plan"), plan.title), (say("provenance.target"), plan.target)]
+        rows += [(say("provenance.arrivals"), plan.arrivals), (say("provenance.seed"), str(plan.seed))]
+        if plan.authorisation:
+            granted = plan.authorisation
+            rows.append((say("provenance.authorisation"), f"{granted.granted_by}: {granted.reference}"))
+    if view.policy:
+        rows.append((say("provenance.policy"), view.policy.title))
+        if view.policy.note:
+            rows.append((say("provenance.policy_note"), view.policy.note))
+    rows += [(say("provenance.digest", part=part), digest) for part, digest in view.digests]
+    return rows
+
+
+def _subject(subject: Subject, say: Say) -> tuple[str, str]:
+    return say("provenance.subject", name=subject.name), f"sha256:{subject.sha256}"
+
+
+def _event(event: Event, view: ReportView, say: Say) -> dict[str, str]:
+    where = ""
+    if event.trial is not None:
+        names = {trial.index: trial for trial in view.trials}
+        trial = names.get(event.trial)
+        where = trial.name if trial else str(event.trial + 1)
+        spans = {span.index: span.name for span in trial.spans} if trial else {}
+        if event.stage is not None:
+            where += f", {spans.get(event.stage, str(event.stage + 1))}"
+    facts_of = {key: value for key, value in event.data.items() if key not in ("load_end_ns", "drained_ns")}
+    if event.worker is not None:
+        facts_of["worker"] = event.worker
+    loss = event.event in (
+        EventKind.WORKER_LOST,
+        EventKind.RECORDING_FAILED,
+        EventKind.TARGET_FAILED,
+        EventKind.INTERRUPTED,
+    )
+    return {
+        "at": f"{event.at_ns / 1e9:,.1f} s",
+        "event": say(f"event.{event.event.value.replace(' ', '_')}"),
+        "where": where,
+        "data": "; ".join(f"{key}: {value}" for key, value in facts_of.items()),
+        "loss": "loss" if loss else "",
+    }

@@ -1,0 +1,168 @@
+"""Reading the parts of a bundle for people: a part that is missing or unreadable is named, never passed over."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+from pydantic import ValidationError
+
+from seatrial.errors import SeatrialError
+from seatrial.model.health import HEALTH_COLUMNS
+from seatrial.model.journal import Event, read_journal
+from seatrial.model.plan import Plan
+from seatrial.model.policy import Policy
+from seatrial.model.release import Release, parse_release
+from seatrial.model.sample import COLUMNS
+
+__all__ = ["Diagnostic", "Missing", "Reader"]
+
+T = TypeVar("T")
+
+_RECORD_COLUMNS = tuple(name for name, _, _ in COLUMNS)
+_HEALTH_NAMES = tuple(name for name, _ in HEALTH_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A part that the page would show and can't.
+
+    Attributes:
+        code: Key below ``missing.`` in the catalogue of texts.
+        part: Path in the bundle, or the name of a trial.
+        detail: What the reader of the part said; empty where the part is simply not there.
+    """
+
+    code: str
+    part: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """What went wrong in detail, and how often. All text comes from the plan or the server: hostile."""
+
+    journey: str
+    step: str
+    outcome: str
+    detail: str
+    count: int
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads the parts of one bundle directory and keeps account of what is not there.
+
+    Attributes:
+        directory: An opened bundle.
+        missing: What could not be shown so far, in the order in which it was asked for.
+        digests: SHA-256 of each document that was read, by its path.
+    """
+
+    directory: Path
+    missing: list[Missing] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def _read(self, part: str, parse: Callable[[bytes], T], *, optional: bool = False) -> T | None:
+        path = self.directory / part
+        if not path.is_file():
+            if not optional:
+                self.missing.append(Missing("part", part))
+            return None
+        try:
+            data = path.read_bytes()
+            parsed = parse(data)
+        except (OSError, ValueError, ValidationError, RecursionError, SeatrialError) as error:
+            self.missing.append(Missing("unreadable", part, _first_line(error)))
+            return None
+        self.digests[part] = hashlib.sha256(data).hexdigest()
+        return parsed
+
+    def plan(self) -> Plan | None:
+        """Return the plan."""
+        return self._read("plan.json", Plan.model_validate_json)
+
+    def policy(self) -> Policy | None:
+        """Return the policy in force."""
+        return self._read("policy.json", Policy.model_validate_json)
+
+    def release(self) -> Release | None:
+        """Return what was tried; its absence is a fact of its own, because then no release is bound."""
+        if not (self.directory / "release.json").is_file():
+            self.missing.append(Missing("release", "release.json"))
+            return None
+        return self._read("release.json", parse_release)
+
+    def environment(self) -> dict[str, Any]:
+        """Return where it ran; empty when that is not known."""
+        found = self._read("environment.json", json.loads)
+        return found if isinstance(found, dict) else {}
+
+    def journal(self) -> tuple[Event, ...]:
+        """Return what happened, in order; empty when that is not known."""
+        events = self._read("journal.jsonl", lambda _: read_journal(self.directory / "journal.jsonl"))
+        if events is not None and not events:
+            self.missing.append(Missing("empty", "journal.jsonl"))
+        return events or ()
+
+    def records(self, slug: str) -> pl.LazyFrame | None:
+        """Return a trial's records, lazily; None when there are none or they can't be read."""
+        part = f"records/{slug}"
+        paths = sorted((self.directory / part).glob("part-*.parquet"))
+        if not paths:
+            self.missing.append(Missing("part", part))
+            return None
+        return self._frame(part, paths, _RECORD_COLUMNS)
+
+    def health(self, slug: str) -> pl.DataFrame | None:
+        """Return the generator's health during a trial, ordered by worker and time; None when it is not known."""
+        part = f"health/{slug}.parquet"
+        path = self.directory / part
+        if not path.is_file():
+            self.missing.append(Missing("part", part))
+            return None
+        lazy = self._frame(part, [path], _HEALTH_NAMES)
+        return None if lazy is None else lazy.sort("worker", "at_ns").collect()
+
+    def _frame(self, part: str, paths: list[Path], columns: tuple[str, ...]) -> pl.LazyFrame | None:
+        try:
+            lazy = pl.scan_parquet(paths, glob=False).select(columns)
+            rows = lazy.select(pl.len()).collect().item()
+            if rows:
+                # Touch every column once, so that a broken part is found here and not in the middle of the page.
+                lazy.select(pl.all().hash().last()).collect()
+        except (OSError, pl.exceptions.PolarsError) as error:
+            self.missing.append(Missing("unreadable", part, _first_line(error).replace(str(self.directory), "")))
+            return None
+        if not rows:
+            self.missing.append(Missing("empty", part))
+            return None
+        return lazy
+
+    def diagnostics(self, slug: str) -> tuple[Diagnostic, ...]:
+        """Return what went wrong in detail, most frequent first."""
+        found = self._read(f"diagnostics/{slug}.jsonl", _diagnostics)
+        return () if found is None else found
+
+
+def _diagnostics(data: bytes) -> tuple[Diagnostic, ...]:
+    found = []
+    for number, line in enumerate(data.decode("utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        entry = json.loads(line)
+        try:
+            journey, step, outcome, detail = (str(entry[key]) for key in ("journey", "step", "outcome", "detail"))
+            found.append(Diagnostic(journey, step, outcome, detail, int(entry["count"])))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"line {number} is not a diagnostic: {error}") from error
+    return tuple(sorted(found, key=lambda d: (-d.count, d.journey, d.step, d.outcome, d.detail)))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

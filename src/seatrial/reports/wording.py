@@ -1,0 +1,159 @@
+"""Figures as people read them: measured values with their bounds, limits, outcomes and endings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seatrial.errors import SeatrialError
+from seatrial.model.objective import Metric, Objective, parse_objective
+from seatrial.model.verdict import Bounded, ObjectiveResult, Verdict
+from seatrial.reports.checks import Check
+from seatrial.reports.texts import Say
+from seatrial.units import format_duration, format_number, format_share
+
+__all__ = [
+    "Gauge",
+    "bounds",
+    "check_limit",
+    "check_seen",
+    "gauge",
+    "level",
+    "measured",
+    "quantity",
+    "time_limits",
+    "time_or_unknown",
+]
+
+_LIMIT_AT = 60.0
+"""Where the limit stands in a gauge, in percent of its width: the same in every row, so that rows compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A figure drawn against its limit. Positions are percent of the width, from the left.
+
+    Attributes:
+        low: Where the bar of the bounds begins.
+        high: Where it ends.
+        dot: Where the estimate stands; None when it is hidden.
+        limit: Where the limit stands.
+        breaks_right: Whether the right side of the limit is the one that breaks it.
+        text: What the drawing shows, in words.
+    """
+
+    low: float
+    high: float
+    dot: float | None
+    limit: float
+    breaks_right: bool
+    text: str
+
+
+def quantity(value: float, unit: str) -> str:
+    """Return a figure of an objective with its unit: ``1.52 s``, ``0.12 %``, ``2.25 P``, ``60/s``."""
+    if unit == "ns":
+        return format_duration(value)
+    if unit == "share":
+        return format_share(value)
+    return f"{value:g} P" if unit == "P" else f"{format_number(value)}/s"
+
+
+def level(value: float, unit: str) -> str:
+    """Return a load level as the stages are named."""
+    return f"{value:g} P" if unit == "P" else f"{value:g}/s"
+
+
+def measured(value: Bounded, unit: str, say: Say) -> str:
+    """Return the estimate; where it is hidden, what is known instead."""
+    if value.estimate is not None:
+        return quantity(value.estimate, unit)
+    if value.lower is not None:
+        return say("measure.at_least", value=quantity(value.lower, unit))
+    return say("measure.hidden") if unit == "ns" else say("measure.none")
+
+
+def bounds(value: Bounded, unit: str, say: Say) -> str:
+    """Return the bounds; a dash when there are none."""
+    if value.lower is None and value.upper is None:
+        return say("page.dash")
+    if value.upper is None:
+        return say("measure.open", lower=quantity(value.lower or 0.0, unit))
+    if value.lower is None:
+        return say("measure.below", upper=quantity(value.upper, unit))
+    return say("measure.bounds", lower=quantity(value.lower, unit), upper=quantity(value.upper, unit))
+
+
+def gauge(result: ObjectiveResult, say: Say) -> Gauge | None:
+    """Return a result drawn against its limit; None when nothing was measured.
+
+    Limits from above are drawn as figure / limit. Limits from below on a share, such as ``goodput >= 99%``, are
+    drawn by their shortfall, (1 - figure) / (1 - limit): 98 % is twice the permitted loss, and looks like it.
+    """
+    objective = _parsed(result.objective)
+    value = result.value
+    if objective is None or (value.estimate is None and value.lower is None and value.upper is None):
+        return None
+    shortfall = objective.relation == ">=" and result.unit == "share"
+    breaks_right = objective.relation == "<=" or shortfall
+
+    def place(figure: float) -> float:
+        a, b = (1 - figure, 1 - result.limit) if shortfall else (figure, result.limit)
+        ratio = a / b if b > 1e-12 else (0.0 if a <= 1e-12 else 2.0)
+        return round(min(max(ratio * _LIMIT_AT, 0.0), 100.0), 1)
+
+    ends = sorted(
+        [
+            place(value.lower) if value.lower is not None else (100.0 if shortfall else 0.0),
+            place(value.upper) if value.upper is not None else (0.0 if shortfall else 100.0),
+        ]
+    )
+    text = {Verdict.PASS: "gauge.keeps", Verdict.FAIL: "gauge.breaks"}.get(result.verdict, "gauge.crosses")
+    dot = None if value.estimate is None else place(value.estimate)
+    return Gauge(ends[0], ends[1], dot, _LIMIT_AT, breaks_right, say(text))
+
+
+def _parsed(objective: str) -> Objective | None:
+    try:
+        return parse_objective(objective)
+    except (ValueError, SeatrialError):
+        return None
+
+
+def time_limits(results: tuple[Objective, ...], say: Say, *, quantile: float | None = None) -> list[tuple[str, float]]:
+    """Return (label, nanoseconds) of the limits that a chart of all response times can carry.
+
+    Limits on one step or journey, on service time or on a mean are left out: they limit other figures than the
+    chart shows. ``quantile`` keeps only limits on that percentile.
+    """
+    return [
+        (say("limit.time", name=f"p{o.quantile * 100:g}", limit=format_duration(o.limit)), o.limit)
+        for o in results
+        if o.metric is Metric.RESPONSE_TIME
+        and o.quantile is not None
+        and o.step is None
+        and o.journey is None
+        and (quantile is None or abs(o.quantile - quantile) < 1e-9)
+    ]
+
+
+def time_or_unknown(ns: float | None, say: Say) -> str:
+    """Return a response time; where unanswered steps hide it, words that say so."""
+    return say("figure.response_unknown") if ns is None else format_duration(ns)
+
+
+def check_seen(check: Check, say: Say) -> str:
+    """Return what was seen in a check."""
+    if check.seen is None:
+        return say("kept.none")
+    return f"{check.seen:,.0f}" if check.unit == "count" else quantity(check.seen, check.unit)
+
+
+def check_limit(check: Check, say: Say) -> str:
+    """Return what the policy asks for in a check."""
+    if check.code == "ending":
+        return say("policy.complete")
+    if check.limit is None:
+        return say("kept.none")
+    if check.unit == "count":
+        return say("policy.at_least", limit=f"{check.limit:,.0f}")
+    return say("policy.at_most", limit=quantity(check.limit, check.unit))
