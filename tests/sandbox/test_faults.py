@@ -39,22 +39,22 @@ def test_before_its_opening_the_service_answers_403_with_the_seconds_left(
 
 def test_latency_is_added_to_each_answer(switchable: Switchable, connect: Connect) -> None:
     box, control = switchable
-    control.post("/faults", {"latency_ms": 120})
-    assert connect(box.url).get("/health").took_s >= 0.119
+    control.post("/faults", {"latency_ms": 60})
+    assert connect(box.url).get("/health").took_s >= 0.059
 
 
 def test_a_frozen_service_answers_nobody_until_it_thaws(switchable: Switchable, connect: Connect) -> None:
     box, control = switchable
     clients = [connect(box.url) for _ in range(3)]
     start_s = time.monotonic()
-    control.post("/faults", {"freeze": "0:0.4"})
+    control.post("/faults", {"freeze": "0:0.25"})
     for client in clients:
         client.send("GET", "/health")
     assert control.get("/audit").status == 200  # the back door is not frozen
-    assert time.monotonic() - start_s < 0.4
+    assert time.monotonic() - start_s < 0.25
     for client in clients:
         assert client.answer().status == 200
-        assert time.monotonic() - start_s >= 0.399
+        assert time.monotonic() - start_s >= 0.249
 
 
 def test_a_freeze_holds_back_answers_that_were_being_worked_on(switchable: Switchable, connect: Connect) -> None:
@@ -98,12 +98,12 @@ def test_a_connection_closed_early_carries_no_answer(switchable: Switchable, con
 def test_a_dripping_body_is_whole_but_late(switchable: Switchable, connect: Connect) -> None:
     box, control = switchable
     client = connect(box.url)
-    control.post("/faults", {"drip": 0.3})
+    control.post("/faults", {"drip": 0.2})
     client.send("GET", "/health")
     with client.connection.getresponse() as response:
         headers_s = time.monotonic() - client.sent_s
         assert response.read() == b'{"release":"b","open":true}'
-    assert time.monotonic() - client.sent_s > 0.2
+    assert time.monotonic() - client.sent_s > 0.17
     assert headers_s < time.monotonic() - client.sent_s - 0.1
 
 
