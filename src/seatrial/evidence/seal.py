@@ -11,7 +11,7 @@ from seatrial.evidence.bundle import TEST_RESULT, bundle_digest
 from seatrial.evidence.envelope import sign
 from seatrial.evidence.keys import Signer
 from seatrial.evidence.manifest import write_manifest
-from seatrial.evidence.statement import tester_statement
+from seatrial.evidence.statement import statement_by_tester
 
 __all__ = ["seal"]
 
@@ -32,7 +32,7 @@ def seal(directory: Path, signers: Sequence[Signer], now: datetime) -> str:
     if envelope_file.exists():
         raise BundleError("the bundle is sealed already", value=directory, remedy="A new attempt gets a new bundle.")
     write_manifest(directory)
-    envelope = sign(tester_statement(directory, now).to_bytes(), signers)
+    envelope = sign(statement_by_tester(directory, now).to_bytes(), signers)
     try:
         envelope_file.parent.mkdir(exist_ok=True)
         envelope_file.write_bytes(envelope)

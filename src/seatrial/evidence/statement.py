@@ -30,10 +30,10 @@ from seatrial.model.release import Release, Subject, parse_release
 __all__ = [
     "TEST_RESULT_TYPE",
     "VERDICTS",
-    "TesterResult",
+    "SealedResult",
     "expected_names",
     "parse_test_result",
-    "tester_statement",
+    "statement_by_tester",
 ]
 
 TEST_RESULT_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -43,7 +43,7 @@ _PREDICATE_FIELDS = {"result", "configuration", "passedTests", "warnedTests", "f
 
 
 @dataclass(frozen=True)
-class TesterResult:
+class SealedResult:
     """The tester's statement, read.
 
     Attributes:
@@ -104,7 +104,7 @@ def expected_names(verdict: object) -> tuple[str, tuple[str, ...], tuple[str, ..
     return "FAILED", tuple(passed), tuple(failed or [f"plan: {overall}"])
 
 
-def tester_statement(directory: Path, sealed_at: datetime) -> Statement:
+def statement_by_tester(directory: Path, sealed_at: datetime) -> Statement:
     """Make the tester's statement over a bundle directory whose manifest is written.
 
     Args:
@@ -143,7 +143,7 @@ def tester_statement(directory: Path, sealed_at: datetime) -> Statement:
     return Statement(release.subjects if release else (Subject(MANIFEST, evidence),), TEST_RESULT_TYPE, predicate)
 
 
-def parse_test_result(payload: bytes) -> TesterResult:
+def parse_test_result(payload: bytes) -> SealedResult:
     """Read a verified payload as the tester's statement, strictly.
 
     Raises:
@@ -157,7 +157,7 @@ def parse_test_result(payload: bytes) -> TesterResult:
     if predicate["result"] not in {"PASSED", "WARNED", "FAILED"}:
         raise EnvelopeError("the test result is none of its words", value=repr(predicate["result"]), remedy=_SOURCE)
     configuration, sealed_at = _configuration(predicate["configuration"])
-    return TesterResult(
+    return SealedResult(
         subjects=statement.subjects,
         result=predicate["result"],
         passed=_names(predicate["passedTests"]),

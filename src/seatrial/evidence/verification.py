@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from seatrial.evidence.statement import TesterResult
+from seatrial.evidence.statement import SealedResult
 from seatrial.model.release import Release
 
 __all__ = ["TITLES", "Step", "StepStatus", "VerificationReport"]
@@ -68,7 +68,7 @@ class VerificationReport:
     plan: Mapping[str, Any] | None = None
     policy_digest: str | None = None
     release: Release | None = None
-    test_result: TesterResult | None = None
+    test_result: SealedResult | None = None
     test_result_digest: str | None = None
 
     @property

@@ -56,7 +56,7 @@ from seatrial.evidence.manifest import (
     files_of,
     parse_manifest,
 )
-from seatrial.evidence.statement import TesterResult, expected_names, parse_test_result
+from seatrial.evidence.statement import SealedResult, expected_names, parse_test_result
 from seatrial.evidence.verification import TITLES, Step, StepStatus, VerificationReport
 from seatrial.model.release import Release, Subject, compare_releases, parse_release
 
@@ -119,7 +119,7 @@ class _Check:
     raw: dict[str, bytes] = field(default_factory=dict)
     documents: dict[str, Any] = field(default_factory=dict)
     release: Release | None = None
-    test_result: TesterResult | None = None
+    test_result: SealedResult | None = None
     test_result_digest: str | None = None
 
     def add(self, status: StepStatus, sentence: str) -> None:
@@ -253,7 +253,7 @@ class _Check:
         names = " and ".join(key.name for key in verified.signed_by)
         return f"sealed by {names} at {to_rfc3339(result.sealed_at)}"
 
-    def _statement(self) -> TesterResult:
+    def _statement(self) -> SealedResult:
         if self.test_result is None:
             raise _CannotRunError("there is no test result with a good signature")
         return self.test_result
