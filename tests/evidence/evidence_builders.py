@@ -85,3 +85,6 @@ def make_bundle(
 def recompute_as_sealed(directory: Path) -> bytes:
     """Stand for the recomputation: this room is given it, and does not own it."""
     return canonical_bytes(json.loads((directory / "verdict.json").read_bytes()))
+
+
+PASSED = verdict_document("PASS", (("load", "load", "PASS"), ("stress", "stress", "PASS")))

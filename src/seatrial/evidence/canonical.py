@@ -167,9 +167,7 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
         ) from e
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise EvidenceError(
-            f"{path.name} is not a regular file", value=path, remedy="Give a readable regular file."
-        )
+        raise EvidenceError(f"{path.name} is not a regular file", value=path, remedy="Give a readable regular file.")
     with os.fdopen(fd, "rb") as file:
         yield file
 
