@@ -73,35 +73,35 @@ _RUN: dict[str, tuple[str, str]] = {
 _OBJECTIVES: dict[str, tuple[str, str]] = {
     "objective.kept": (
         "The {what}{where}{at} was {value} ({range}); the limit, {bound}, is kept.",
-        "{what}{where}{at}為 {value}（{range}）；上下限要求為{bound}，符合。",
+        "{what}{where}{at}為 {value}（{range}）；要求為{bound}，符合。",
     ),
     "objective.broken": (
         "The {what}{where}{at} was {value} ({range}); the limit, {bound}, is broken.",
-        "{what}{where}{at}為 {value}（{range}）；上下限要求為{bound}，不符合。",
+        "{what}{where}{at}為 {value}（{range}）；要求為{bound}，不符合。",
     ),
     "objective.broken_hidden": (
         "The {what}{where}{at} was {lower} at least, for many requests had no answer; the limit, {bound}, is broken.",
-        "由於許多請求沒有得到回應，{what}{where}{at}最少為 {lower}；上下限要求為{bound}，不符合。",
+        "由於許多請求沒有得到回應，{what}{where}{at}最少為 {lower}；要求為{bound}，不符合。",
     ),
     "objective.no_samples": (
         "There is no record of the {what}{where}{at}, so nothing shows that the limit, {bound}, is kept.",
-        "沒有{what}{where}{at}的記錄，因此不能證明符合上下限要求（{bound}）。",
+        "沒有{what}{where}{at}的記錄，因此不能證明符合要求（{bound}）。",
     ),
     "objective.hidden": (
         "The {what}{where}{at} was {lower} at least; requests without an answer hide whether the limit, {bound}, is "
         "kept, and a longer trial would not show it.",
-        "{what}{where}{at}最少為 {lower}；沒有得到回應的請求令人無法得知是否符合上下限要求（{bound}），延長測試亦無補於事。",
+        "{what}{where}{at}最少為 {lower}；沒有得到回應的請求令人無法得知是否符合要求（{bound}），延長測試亦無補於事。",
     ),
     "objective.longer": (
         "The {what}{where}{at} was {value} ({range}), which does not decide whether the limit, {bound}, is kept. A "
         "trial about {times} times as long would decide, if the service goes on as it did.",
-        "{what}{where}{at}為 {value}（{range}），不足以判斷是否符合上下限要求（{bound}）。如該服務表現不變，把測試時間延長至約 {times} "
-        "倍便可定論。",
+        "{what}{where}{at}為 {value}（{range}），不足以判斷是否符合要求（{bound}）。"
+        "如該服務表現不變，把測試時間延長至約 {times} 倍便可定論。",
     ),
     "objective.close": (
         "The {what}{where}{at} was {value} ({range}), too close to the limit, {bound}, for any trial of practical "
         "length to decide.",
-        "{what}{where}{at}為 {value}（{range}），與上下限要求（{bound}）過於接近，測試時間再長亦難有定論。",
+        "{what}{where}{at}為 {value}（{range}），與要求（{bound}）過於接近，測試時間再長亦難有定論。",
     ),
 }
 
@@ -117,7 +117,8 @@ _STRESS: dict[str, tuple[str, str]] = {
     "capacity.longer": (
         "At {level} the service was shown neither to hold nor to break, so a capacity of at least {limit} is not "
         "decided. Holding each level about {times} times as long would decide.",
-        "在 {level} 時，未能證明該服務能否承受，因此未能斷定容量是否不低於 {limit}。把每級負載的維持時間延長至約 {times} 倍便可定論。",
+        "在 {level} 時，未能證明該服務能否承受，因此未能斷定容量是否不低於 {limit}。"
+        "把每級負載的維持時間延長至約 {times} 倍便可定論。",
     ),
     "capacity.undecided": (
         "At {level} the service was shown neither to hold nor to break, so a capacity of at least {limit} is not "
@@ -127,11 +128,16 @@ _STRESS: dict[str, tuple[str, str]] = {
     "capacity.between": (
         "Every level up to {lower} held and {upper} broke; the capacity asked for, at least {limit}, lies between. "
         "Offer it as a level of its own.",
-        "直至 {lower} 的每一級負載均能承受，而在 {upper} 時崩潰；所要求的容量（不低於 {limit}）介乎兩者之間。請把它列為獨立一級。",
+        "直至 {lower} 的每一級負載均能承受，而在 {upper} 時崩潰；所要求的容量（不低於 {limit}）介乎兩者之間。"
+        "請把它列為獨立一級。",
     ),
     "capacity.below": (
         "The first level, {upper}, broke, and the capacity asked for, at least {limit}, lies below it. Start lower.",
         "第一級負載 {upper} 已告崩潰，而所要求的容量（不低於 {limit}）低於該級。請從較低的負載開始。",
+    ),
+    "capacity.none": (
+        "No level was finished, so nothing shows a capacity of at least {limit}.",
+        "沒有完成任何一級負載，因此不能證明容量不低於 {limit}。",
     ),
     "capacity.not_reached": (
         "Every level up to {lower} held and none above it was offered; the capacity asked for is at least {limit}.",
@@ -146,8 +152,8 @@ _STRESS: dict[str, tuple[str, str]] = {
         "{measured} of steps at {level} could not be sent (limit {limit}) because the service was slow: up to "
         "{sessions} of {cap} permitted sessions were in progress, and requests had waited {wait} on average. The "
         "generator was healthy.",
-        "由於該服務緩慢，負載為 {level} 時有 {measured} 的步驟未能送出（上限為 {limit}）：同時進行的工作階段多達 {sessions} 個（准許 {cap} "
-        "個），請求平均等候了 {wait}。負載產生器狀況正常。",
+        "由於該服務緩慢，負載為 {level} 時有 {measured} 的步驟未能送出（上限為 {limit}）："
+        "同時進行的工作階段多達 {sessions} 個（准許 {cap} 個），請求平均等候了 {wait}。負載產生器狀況正常。",
     ),
 }
 
@@ -165,6 +171,11 @@ _EVIDENCE: dict[str, tuple[str, str]] = {
     "validity.ending_unknown": (
         "The journal stops before the trial ended: the run was killed.",
         "日誌在測試結束前中斷：運行被強行終止。",
+    ),
+    "validity.no_workers": ("The journal names no worker of the generator.", "日誌沒有列出負載產生器的工作程序。"),
+    "validity.stage_unknown": (
+        "The journal names a stage {level}, which the plan does not have.",
+        "日誌列出階段 {level}，但計劃並沒有該階段。",
     ),
     "validity.no_stage_finished": ("No stage of the trial was finished.", "測試沒有完成任何階段。"),
     "validity.stage_unfinished": ("Stage {level} was not finished.", "階段 {level} 未完成。"),

@@ -1,0 +1,246 @@
+"""What a verdict is made from, and reading it out of frames that may be hostile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from seatrial.errors import BundleError
+from seatrial.model.health import HEALTH_COLUMNS
+from seatrial.model.journal import TrialLog
+from seatrial.model.plan import Plan
+from seatrial.model.profile import Stage
+from seatrial.model.sample import CENSORED, COLUMNS, NEVER, SESSION_STRIDE, Outcome
+from seatrial.model.schedule import Schedule
+from seatrial.model.verdict import Reason
+
+__all__ = [
+    "HEALTH_SCHEMA",
+    "RECORD_SCHEMA",
+    "StageColumns",
+    "Timetable",
+    "TrialData",
+    "check_health",
+    "check_records",
+    "empty_health",
+    "empty_records",
+    "guarded",
+    "records_per_stage",
+    "stage_columns",
+    "timetable",
+]
+
+Int64 = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+Anything = TypeVar("Anything")
+
+_POLARS: dict[str, type[pl.DataType]] = {
+    "i1": pl.Int8,
+    "<i2": pl.Int16,
+    "<i4": pl.Int32,
+    "<i8": pl.Int64,
+    "<f8": pl.Float64,
+}
+RECORD_SCHEMA = pl.Schema({name: _POLARS[kind]() for name, kind, _ in COLUMNS})
+HEALTH_SCHEMA = pl.Schema({name: _POLARS[kind]() for name, kind in HEALTH_COLUMNS})
+_NULLABLE = frozenset(name for name, _, never in COLUMNS if never)
+_NEEDED = ("journey", "step", "session", "intended_ns", "sent_ns", "done_ns", "outcome", "status")
+_ANSWERED = (Outcome.OK, Outcome.CHECK_FAILED, Outcome.HTTP_ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialData:
+    """The evidence of one trial.
+
+    Attributes:
+        log: What the journal says of it.
+        records: Its records, columns as in :data:`seatrial.model.sample.COLUMNS`, in any order; null for never.
+        health: Its health rows, columns as in :data:`seatrial.model.health.HEALTH_COLUMNS`, in any order.
+        problems: Why parts of it could not be read at all: each makes the trial INVALID.
+    """
+
+    log: TrialLog
+    records: pl.DataFrame | pl.LazyFrame
+    health: pl.DataFrame
+    problems: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StageColumns:
+    """Records of one stage, column by column, each of shape (n,). ``session`` counts within the stage."""
+
+    journey: Int64
+    step: Int64
+    session: Int64
+    intended_ns: Int64
+    sent_ns: Int64
+    done_ns: Int64
+    outcome: Int64
+    status: Int64
+
+    def __len__(self) -> int:
+        return len(self.session)
+
+    def take(self, mask: Bool) -> StageColumns:
+        """Return the records of ``mask``; itself when that is all of them."""
+        return self if mask.all() else StageColumns(*(getattr(self, name)[mask] for name in _NEEDED))
+
+    @property
+    def sent(self) -> Bool:
+        """Return which steps were sent."""
+        return np.asarray(self.sent_ns != NEVER)
+
+    @property
+    def ok(self) -> Bool:
+        """Return which steps ended ok."""
+        return np.asarray(self.outcome == Outcome.OK)
+
+    @property
+    def censored(self) -> Bool:
+        """Return which steps have no answer, so that their times are lower bounds."""
+        return np.isin(self.outcome, sorted(CENSORED))
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """When each session of a stage was meant to start.
+
+    Attributes:
+        at_ns: Offsets from the stage's start, ascending, shape (sessions,).
+        journey: Index of each session's journey, shape (sessions,).
+        warm: Sessions that belong to the warm-up: the first so many.
+    """
+
+    at_ns: Int64
+    journey: Int64
+    warm: int
+
+    def __len__(self) -> int:
+        return len(self.at_ns)
+
+
+def timetable(plan: Plan, plan_digest: str, stage: Stage) -> Timetable:
+    """Return the whole schedule of a stage."""
+    blocks = list(Schedule(plan_digest, plan.seed, stage, plan.weights).blocks())
+    nothing = np.empty(0, dtype=np.int64)
+    at_ns = np.concatenate([nothing, *(block.at_ns for block in blocks)])
+    journey = np.concatenate([nothing, *(block.journey for block in blocks)])
+    return Timetable(at_ns, journey, int(np.searchsorted(at_ns, stage.judged_from_ns, side="left")))
+
+
+def empty_records() -> pl.DataFrame:
+    """Return no records, with the right columns."""
+    return pl.DataFrame(schema=RECORD_SCHEMA)
+
+
+def empty_health() -> pl.DataFrame:
+    """Return no health rows, with the right columns."""
+    return pl.DataFrame(schema=HEALTH_SCHEMA)
+
+
+def guarded(what: str, action: Callable[[], Anything]) -> Anything:
+    """Return what ``action`` returns; polars' own errors become a BundleError.
+
+    Polars' panics derive from BaseException: on a hostile file they must not pass for a defect of ours.
+
+    Raises:
+        BundleError: reading failed.
+    """
+    try:
+        return action()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, OverflowError, MemoryError) as error:
+        first = str(error).strip().split("\n")[0][:160]
+        raise BundleError(f"{what} can't be read", value=first, remedy="Take the bundle from its source again.") from (
+            error
+        )
+
+
+def _malformed(what: str) -> BundleError:
+    return BundleError("a column is not what it should be", value=what, remedy="Take the bundle from its source again.")
+
+
+def _check_schema(found: pl.Schema, wanted: pl.Schema) -> None:
+    for name, kind in wanted.items():
+        if found.get(name) != kind:
+            raise _malformed(f"{name} ({found.get(name, 'none')}, not {kind})")
+    for name in found:
+        if name not in wanted:
+            raise _malformed(f"{name} (unknown)")
+
+
+def check_records(records: pl.DataFrame | pl.LazyFrame) -> None:
+    """Check that the columns are exactly those of a record.
+
+    Raises:
+        BundleError: a column is missing, unknown or of another type; the value names it.
+    """
+    _check_schema(guarded("the records", records.lazy().collect_schema), RECORD_SCHEMA)
+
+
+def check_health(health: pl.DataFrame) -> None:
+    """Check the columns and values of health rows.
+
+    Raises:
+        BundleError: a column is missing, unknown, of another type, or holds a null or a number that is not finite.
+    """
+    _check_schema(health.schema, HEALTH_SCHEMA)
+    for name in HEALTH_SCHEMA:
+        if health[name].null_count() or not np.isfinite(health[name].to_numpy()).all():
+            raise _malformed(f"{name} (null or not finite)")
+
+
+def records_per_stage(records: pl.DataFrame | pl.LazyFrame) -> dict[int, int]:
+    """Return stage index to number of records, by their session numbers.
+
+    Raises:
+        BundleError: the records can't be read.
+    """
+    stage = (pl.col("session") // SESSION_STRIDE).alias("stage")
+    query = records.lazy().group_by(stage).agg(pl.len())
+    rows = guarded("the records", query.collect).rows()
+    # A null session belongs to no stage: -1 is none.
+    return dict(sorted((-1 if index is None else int(index), int(count)) for index, count in rows))
+
+
+def stage_columns(records: pl.DataFrame | pl.LazyFrame, index: int) -> StageColumns:
+    """Return the records of one stage.
+
+    Args:
+        records: Of a whole trial, or of this stage alone; in any order.
+        index: Of the stage.
+
+    Raises:
+        BundleError: unreadable, a column of the wrong type, a null where none may be, or values that can't be.
+    """
+    check_records(records)
+    query = (
+        records.lazy()
+        .select(_NEEDED)
+        .filter(pl.col("session") // SESSION_STRIDE == index)
+        .with_columns(pl.col("session") % SESSION_STRIDE)
+    )
+    frame = guarded("the records", query.collect)
+    for name in _NEEDED:
+        if name not in _NULLABLE and frame[name].null_count():
+            raise _malformed(f"{name} (null)")
+    frame = frame.with_columns(pl.col("sent_ns").fill_null(NEVER))
+    columns = StageColumns(*(frame[name].to_numpy() for name in _NEEDED))
+    _check_values(columns)
+    return columns
+
+
+def _check_values(columns: StageColumns) -> None:
+    outcome, sent = columns.outcome, columns.sent
+    if not np.isin(outcome, [int(o) for o in Outcome]).all():
+        raise _malformed("outcome (no such outcome)")
+    if (columns.intended_ns < 0).any() or (columns.done_ns < columns.intended_ns).any():
+        raise _malformed("done_ns (before the intended start)")
+    if (columns.sent_ns < NEVER).any() or (columns.sent_ns > columns.done_ns).any():
+        raise _malformed("sent_ns (negative, or after the end)")
+    if (np.isin(outcome, _ANSWERED) & ~sent).any() or ((outcome == Outcome.UNSENT) & sent).any():
+        raise _malformed("sent_ns (does not agree with the outcome)")

@@ -1,0 +1,179 @@
+"""Can the evidence be believed? What the journal and the records say about themselves.
+
+Every rule here gives a reason, and any reason makes the trial INVALID. All that are broken are listed.
+
+1. The trial was started, and the journal says that it ran to its end.
+2. A stage was finished, and no stage was left unfinished.
+3. There are records, and after the warm-up no fewer than the policy asks for.
+4. No record belongs to a stage that was not begun.
+5. Of each finished stage: every scheduled session is there, none besides, and the workers counted as many.
+6. No session has a step twice, or lacks one that it must have taken. A step with a condition (``when``) may be left
+   out; after a step that did not end ok, the rest may be; of a journey in Python only the first step is sure.
+7. Sessions took the journeys that the schedule gave them.
+8. First steps were intended when the schedule says, to within the limit for send lag. Only differences count: a
+   constant offset between the journal's clock reading and the schedule's origin says nothing. Journeys that begin
+   with a pause or a condition, or are written in Python, are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from seatrial.model.journal import Ending, StageLog, TrialLog
+from seatrial.model.journey import Journey, RequestStep
+from seatrial.model.plan import Plan
+from seatrial.model.policy import Policy
+from seatrial.model.profile import Stage
+from seatrial.model.sample import Outcome
+from seatrial.model.trial import Trial
+from seatrial.model.verdict import Reason
+from seatrial.units import format_duration
+from seatrial.verdict.inputs import StageColumns, Timetable
+
+__all__ = ["check_log", "check_samples", "check_stage", "check_strays", "send_lag_limit"]
+
+Bool = npt.NDArray[np.bool_]
+
+_ENDINGS = {
+    Ending.INTERRUPTED: "validity.interrupted",
+    Ending.WORKER_LOST: "validity.worker_lost",
+    Ending.RECORDING_FAILED: "validity.recording_failed",
+    Ending.TARGET_FAILED: "validity.target_failed",
+}
+
+
+def send_lag_limit(policy: Policy, trial: Trial) -> float:
+    """Return the highest p99 of send lag, in ns: the policy's share of the tightest time limit, or its floor."""
+    tightest = min((o.limit for o in trial.objectives if o.is_time), default=0.0)
+    return max(float(policy.validity.send_lag_floor), policy.validity.send_lag_share * tightest)
+
+
+def check_log(log: TrialLog, stages: tuple[Stage, ...]) -> Iterator[Reason]:
+    """Yield what the journal itself says against the trial (rules 1 and 2)."""
+    if log.ending is Ending.UNKNOWN and not log.workers and not log.stages:
+        yield Reason(code="validity.not_started")
+        return
+    if log.ending is Ending.UNKNOWN:
+        yield Reason(code="validity.ending_unknown")
+    elif log.ending is not Ending.COMPLETED:
+        yield Reason(code=_ENDINGS[log.ending], params={"detail": "; ".join(log.details) or log.ending.value})
+    if log.workers < 1:
+        yield Reason(code="validity.no_workers")
+    if not any(stage.finished for stage in log.stages):
+        yield Reason(code="validity.no_stage_finished")
+    for stage in log.stages:
+        if not 0 <= stage.index < len(stages):
+            yield Reason(code="validity.stage_unknown", params={"level": f"#{stage.index}"})
+        elif not stage.finished:
+            yield Reason(code="validity.stage_unfinished", params={"level": stages[stage.index].name})
+
+
+def check_samples(policy: Policy, records: int, judged: int) -> Iterator[Reason]:
+    """Yield a reason when there are no records, or too few (rule 3)."""
+    if not records:
+        yield Reason(code="validity.no_records")
+    elif judged < policy.validity.min_samples:
+        limit = policy.validity.min_samples
+        yield Reason(code="validity.too_few", params={"measured": f"{judged:,}", "limit": f"{limit:,}"})
+
+
+def check_strays(per_stage: dict[int, int], begun: set[int]) -> Iterator[Reason]:
+    """Yield a reason when records belong to no stage that was begun (rule 4)."""
+    strays = sum(count for index, count in per_stage.items() if index not in begun)
+    if strays:
+        yield Reason(code="validity.stray_records", params={"measured": f"{strays:,}"})
+
+
+def check_stage(
+    plan: Plan, stage: Stage, log: StageLog, columns: StageColumns, table: Timetable, slip_limit_ns: float
+) -> Iterator[Reason]:
+    """Yield what is wrong with the records of one finished stage (rules 5 to 8)."""
+
+    def reason(code: str, measured: int) -> Reason:
+        params = {"level": stage.name, "measured": f"{measured:,}", "scheduled": f"{len(table):,}"}
+        return Reason(code=code, params=params)
+
+    if log.sessions != len(table):
+        yield reason("validity.sessions_miscounted", log.sessions or 0)
+    scheduled = columns.session < len(table)
+    if not scheduled.all():
+        yield reason("validity.sessions_extra", int((~scheduled).sum()))
+    known = columns.take(scheduled)
+    journeys = tuple(plan.journeys.values())
+    steps = np.array([len(journey.labels) for journey in journeys])
+    given = table.journey[known.session]
+    fits = (known.journey == given) & (known.step >= 0) & (known.step < steps[given])
+    if not fits.all():
+        yield reason("validity.wrong_journey", int((~fits).sum()))
+    known = known.take(fits)
+    present, twice = _presence(known, len(table), int(steps.max()))
+    if twice:
+        yield reason("validity.records_twice", twice)
+    missing, torn = _missing(journeys, known, table, present)
+    if missing:
+        yield reason("validity.sessions_missing", missing)
+    if torn:
+        yield reason("validity.steps_missing", torn)
+    slip = _slip(journeys, known, table)
+    if slip > slip_limit_ns:
+        params = {"level": stage.name, "measured": format_duration(slip), "limit": format_duration(slip_limit_ns)}
+        yield Reason(code="validity.schedule_slipped", params=params)
+
+
+def _presence(known: StageColumns, sessions: int, width: int) -> tuple[Bool, int]:
+    """Return which steps each session has, shape (sessions, width), and how many records are one too many."""
+    place = known.session * width + known.step
+    present = np.zeros(sessions * width, dtype=np.bool_)
+    present[place] = True
+    return present.reshape(sessions, width), len(place) - int(present.sum())
+
+
+def _required(journey: Journey) -> list[bool]:
+    """Return for each step whether a session that goes on must take it."""
+    if journey.python is not None:
+        return [False] * len(journey.labels)
+    return [step.when is None for step in journey.requests]
+
+
+def _missing(journeys: tuple[Journey, ...], known: StageColumns, table: Timetable, present: Bool) -> tuple[int, int]:
+    """Return how many sessions are missing as a whole, and how many lack a step that they must have taken."""
+    width = present.shape[1]
+    ended_ok = np.zeros(present.shape, dtype=np.bool_)
+    ended_ok[known.session, known.step] = known.outcome == Outcome.OK
+    missing = torn = 0
+    for index, journey in enumerate(journeys):
+        required = _required(journey)
+        mine = table.journey == index
+        has, went_on = present[mine], ended_ok[mine]
+        any_step = has.any(axis=1)
+        # A session whose every step has a condition may rightly leave no record.
+        if journey.python is not None or any(required):
+            missing += int((~any_step).sum())
+        last = width - 1 - np.argmax(has[:, ::-1], axis=1)
+        over = np.take_along_axis(went_on, last[:, None], axis=1)[:, 0] if len(has) else any_step
+        lacking = np.zeros(len(has), dtype=np.bool_)
+        for step, must in enumerate(required):
+            if must:
+                lacking |= ~has[:, step] & ((step < last) | over)
+        torn += int((lacking & any_step).sum())
+    return missing, torn
+
+
+def _slip(journeys: tuple[Journey, ...], known: StageColumns, table: Timetable) -> float:
+    """Return the widest difference between intended first steps and the schedule, in ns, less a constant offset."""
+    prompt = np.array([_begins_at_once(journey) for journey in journeys])
+    first = (known.step == 0) & prompt[table.journey[known.session]]
+    if not first.any():
+        return 0.0
+    offset = known.intended_ns[first] - table.at_ns[known.session[first]]
+    return float(offset.max() - offset.min())
+
+
+def _begins_at_once(journey: Journey) -> bool:
+    if journey.python is not None:
+        return False
+    first = journey.steps[0]
+    return isinstance(first, RequestStep) and first.when is None
