@@ -187,6 +187,12 @@ def test_who_may_not_sign_does_not(good, signers, trust, said):
         confirm(good, request(), signers, trust, NOW)
 
 
+def test_the_tester_does_not_rule_on_the_own_evidence(good):
+    both_hats = Trust((TESTER_KEY, REVIEWER_KEY, replace(OFFICER_KEY, name=TESTER_KEY.name.upper())))
+    with pytest.raises(SignatureError, match="can't rule on it"):
+        confirm(good, request(), BOTH, both_hats, NOW)
+
+
 def test_nobody_signs_nothing(good):
     with pytest.raises(SignatureError):
         confirm(good, request(), [], TRUST, NOW)

@@ -174,7 +174,7 @@ def confirm(
     report = _verified(bundle, trusted)
     _print_steps(report)
     needed, policy = tuple(mandatory or _DEFAULT_MANDATORY), policy_digest or None
-    signers = [_signer(path) for path in key]
+    signers = [signer_of(path) for path in key]
     if add_signature is not None:
         envelope = countersign(
             read_document(add_signature),
@@ -231,7 +231,7 @@ def revoke(
         entries.append(Revocation(digest, reason, now))
     current = None if previous is None else read_list(read_document(previous), trusted)
     until = _time(expires, "--expires") or now + timedelta(days=7)
-    envelope = next_list(current, entries, _signer(key), trust=trusted, now=now, expires_at=until)
+    envelope = next_list(current, entries, signer_of(key), trust=trusted, now=now, expires_at=until)
     _write(out, envelope)
     written = read_list(envelope, trusted)
     typer.echo(f"revocation list number {written.sequence}: {len(written.entries)} revoked")
@@ -354,7 +354,7 @@ def _new_passphrase() -> str:
     return str(typer.prompt("Passphrase for the private key", hide_input=True, confirmation_prompt=True))
 
 
-def _signer(path: Path) -> Signer:
+def signer_of(path: Path) -> Signer:
     import os
     import sys
 

@@ -103,7 +103,7 @@ def confirm(
     Raises:
         ConfirmationError: The evidence does not allow this decision, or the request breaks a rule; the message
             lists every obstacle.
-        SignatureError: A signer is unknown, of the wrong role, out of its period, or of the other's name.
+        SignatureError: A signer is unknown, of the wrong role, out of its period, the other signer or the tester.
     """
     found = obstacles(report, request.mandatory, request.policy_digest)
     if request.ruling is not Ruling.REFUSED and found:
@@ -117,7 +117,7 @@ def confirm(
                 "a refusal of evidence that passed needs the officer's reason", remedy="Give --reason."
             )
         reasons = (*reasons, *found)
-    _refuse_signers(signers, trust, now)
+    _refuse_signers(signers, report, trust, now)
     return sign(_statement(report, request, reasons, now).to_statement().to_bytes(), signers)
 
 
@@ -163,7 +163,9 @@ def _tested_peak_per_s(report: VerificationReport) -> float:
         ) from e
 
 
-def _refuse_signers(signers: Sequence[Signer], trust: Trust, now: datetime) -> list[TrustedKey]:
+def _refuse_signers(
+    signers: Sequence[Signer], report: VerificationReport, trust: Trust, now: datetime
+) -> list[TrustedKey]:
     found: list[TrustedKey] = []
     for signer in signers:
         key = trust.find(signer.public_key)
@@ -180,14 +182,25 @@ def _refuse_signers(signers: Sequence[Signer], trust: Trust, now: datetime) -> l
             raise SignatureError(
                 f"the key of {key.role} {key.name} is not valid now", value=to_rfc3339(now), remedy="Use a valid key."
             )
+        if _holder(key.name) in {_holder(name) for name in report.sealed_by}:
+            raise SignatureError(
+                "the tester of this evidence can't rule on it",
+                value=key.name,
+                remedy="Reviewer and confirming officer are independent of the tester.",
+            )
         found.append(key)
-    if len({key.role for key in found}) < len(found) or len({key.name.casefold() for key in found}) < len(found):
+    if len({key.role for key in found}) < len(found) or len({_holder(key.name) for key in found}) < len(found):
         raise SignatureError(
             "reviewer and confirming officer are two people with two keys",
             value=", ".join(f"{key.role} {key.name}" for key in found),
             remedy="Each signs with a key of their own.",
         )
     return found
+
+
+def _holder(name: str) -> str:
+    """Return a holder's name in the form in which two names are compared."""
+    return name.strip().casefold()
 
 
 def countersign(
@@ -218,11 +231,11 @@ def countersign(
     """
     verified = verify(envelope, trust)
     confirmation = parse_confirmation(verified.payload)
-    (second,) = _refuse_signers([signer], trust, now)
+    (second,) = _refuse_signers([signer], report, trust, now)
     problems = list(verified.problems(verified.roles & SIGNING_ROLES, confirmation.issued_at))
     if second.role in verified.roles:
         problems.append(f"a {second.role} has signed already")
-    if any(key.name.casefold() == second.name.casefold() for key in verified.signed_by):
+    if any(_holder(key.name) == _holder(second.name) for key in verified.signed_by):
         problems.append(f"{second.name} has signed already")
     if not second.valid_at(confirmation.issued_at):
         problems.append(f"the key of {second.name} was not valid at {to_rfc3339(confirmation.issued_at)}, its issue")

@@ -60,6 +60,7 @@ class VerificationReport:
         release: The release that was tried; None also where the bundle has none.
         test_result: The tester's statement, verified.
         test_result_digest: SHA-256 of the statement's bytes.
+        sealed_by: Holders of the testers' keys that sealed it; empty where no trusted tester did.
     """
 
     steps: tuple[Step, ...]
@@ -70,6 +71,7 @@ class VerificationReport:
     release: Release | None = None
     test_result: SealedResult | None = None
     test_result_digest: str | None = None
+    sealed_by: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -121,6 +121,7 @@ class _Check:
     release: Release | None = None
     test_result: SealedResult | None = None
     test_result_digest: str | None = None
+    sealed_by: tuple[str, ...] = ()
 
     def add(self, status: StepStatus, sentence: str) -> None:
         number = len(self.steps) + 1
@@ -158,6 +159,7 @@ class _Check:
             release=self.release,
             test_result=self.test_result,
             test_result_digest=self.test_result_digest,
+            sealed_by=self.sealed_by,
         )
 
     def _manifest(self) -> str:
@@ -250,8 +252,8 @@ class _Check:
         if problems:
             raise BundleError("; ".join(problems), remedy="Ask the tester for a properly signed bundle.")
         self.test_result, self.test_result_digest = result, sha256_hex(verified.payload)
-        names = " and ".join(key.name for key in verified.signed_by)
-        return f"sealed by {names} at {to_rfc3339(result.sealed_at)}"
+        self.sealed_by = tuple(key.name for key in verified.signed_by)
+        return f"sealed by {' and '.join(self.sealed_by)} at {to_rfc3339(result.sealed_at)}"
 
     def _statement(self) -> SealedResult:
         if self.test_result is None:
