@@ -1,1 +1,1 @@
-"""cli."""
+"""The command line: the only place that prints or exits."""

@@ -1,1 +1,1 @@
-"""trials."""
+"""Use cases: execute a plan, recheck a bundle."""

@@ -1,0 +1,109 @@
+"""``seatrial run``: execute a plan."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seatrial.cli import exit_codes
+
+if TYPE_CHECKING:
+    from seatrial.evidence.keys import Signer
+    from seatrial.trials.finish import RunResult
+
+__all__ = ["default_workers", "print_result", "register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("run")(run)
+
+
+def run(
+    plan: Annotated[Path, typer.Argument(help="The plan (YAML).")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the bundle; new or empty.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes; one per core where left out.", min=1)] = None,
+    backend: Annotated[str, typer.Option(help="Where workers run: local.")] = "local",
+    policy: Annotated[str, typer.Option(help="A shipped policy's name, or a file.")] = "default",
+    release: Annotated[Path | None, typer.Option(help="Release manifest that is put to trial.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The tester's private key; signs the bundle.")] = None,
+    trust_python: Annotated[bool, typer.Option(help="Let the plan run its author's Python journeys.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Run a plan's trials, judge them and seal the evidence."""
+    from seatrial.authoring.policies import load_policy
+    from seatrial.authoring.yaml_plan import load_plan
+    from seatrial.backends.local import LocalBackend
+    from seatrial.cli.live import LiveView
+    from seatrial.clock import SystemClock
+    from seatrial.errors import UsageError
+    from seatrial.trials.execute import RunOptions, execute
+    from seatrial.trials.observer import SilentObserver
+
+    if backend != "local":
+        raise UsageError("no such backend", value=backend, remedy="This installation has: local.")
+    loaded, rules = load_plan(plan), load_policy(policy)
+    options = RunOptions(
+        out=out,
+        workers=workers or default_workers(),
+        release=_read_release(release),
+        signers=() if key is None else (_signer(key),),
+        trust_python=trust_python,
+        command=["seatrial", *sys.argv[1:]],
+    )
+    observer = SilentObserver() if as_json else LiveView()
+    result = execute(loaded, rules, options, LocalBackend, observer, SystemClock())
+    print_result(result, as_json)
+    raise typer.Exit(exit_code(result))
+
+
+def exit_code(result: RunResult) -> int:
+    """Return the exit code of a run: interrupted outranks the verdict that it leads to."""
+    from seatrial.errors import InterruptedRunError
+
+    if isinstance(result.ending, InterruptedRunError):
+        return exit_codes.INTERRUPTED
+    return exit_codes.OF_VERDICT[result.verdict.verdict.value]
+
+
+def default_workers() -> int:
+    """Return one per core that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def print_result(result: RunResult, as_json: bool) -> None:
+    """Print what a run showed and where its evidence is."""
+    if as_json:
+        document = {**result.verdict.as_document(), "bundle": str(result.bundle), "digest": result.digest}
+        print(json.dumps(document, indent=2))
+        return
+    from seatrial.reports.text import render_text
+
+    print(render_text(result.verdict))
+    print(f"report    {result.bundle / 'report.html'}")
+    print(f"evidence  {result.bundle}")
+    print(f"digest    sha256:{result.digest}")
+    if not result.signed:
+        print("unsigned  no tester's key was given (--key): this evidence can't be confirmed")
+
+
+def _read_release(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    from seatrial.evidence.canonical import read_document
+    from seatrial.model.release import parse_release
+
+    content = read_document(path)
+    parse_release(content)
+    return content
+
+
+def _signer(path: Path) -> Signer:
+    from seatrial.cli.seal import signer_of
+
+    return signer_of(path)

@@ -1,0 +1,368 @@
+"""Executing a plan: stage after stage on a backend, everything kept, then judged and sealed.
+
+However a run ends (completed, stopped by a person, a worker lost, the disk full, the target gone) what was
+recorded is merged, the journal says how it ended, and the bundle is judged and sealed all the same: a run that
+went wrong is evidence too, and its verdict is never PASS.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from seatrial.authoring.feeders import FeedTable, read_feed
+from seatrial.authoring.policies import LoadedPolicy
+from seatrial.authoring.yaml_plan import LoadedPlan
+from seatrial.backends.base import Backend, StageRun
+from seatrial.clock import Clock
+from seatrial.engine.arrivals import FeedRows
+from seatrial.engine.http.target import Target, check_authorised, probe, resolve
+from seatrial.engine.worker import Tick, WorkerSpec
+from seatrial.errors import (
+    EngineError,
+    EvidenceError,
+    InterruptedRunError,
+    RecordingError,
+    SeatrialError,
+    TargetError,
+    UsageError,
+    WorkerLostError,
+)
+from seatrial.evidence.bundle import ENVIRONMENT, PLAN, POLICY, RELEASE
+from seatrial.evidence.canonical import sha256_hex
+from seatrial.evidence.keys import Signer
+from seatrial.model.journal import Event, EventKind
+from seatrial.model.plan import plan_document
+from seatrial.model.profile import Stage
+from seatrial.model.trial import StressTrial
+from seatrial.model.verdict import StageResult
+from seatrial.samples.merge import merge_health, merge_stage
+from seatrial.samples.spool import health_file, stage_file
+from seatrial.trials.finish import RunResult, finish
+from seatrial.trials.observer import Observer
+from seatrial.trials.workspace import Workspace, environment_of, new_bundle_folder
+from seatrial.verdict.stage import summarise_stage
+from seatrial.verdict.stress import StressSearch
+
+__all__ = ["RunOptions", "execute"]
+
+_ENDINGS: tuple[tuple[type[Exception], EventKind], ...] = (
+    (InterruptedRunError, EventKind.INTERRUPTED),
+    (RecordingError, EventKind.RECORDING_FAILED),
+    (TargetError, EventKind.TARGET_FAILED),
+    (WorkerLostError, EventKind.WORKER_LOST),
+    (EngineError, EventKind.WORKER_LOST),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run.
+
+    Attributes:
+        out: Folder for the bundle; None for a new one under ``seatrial-runs``.
+        workers: Worker processes, at least one.
+        release: The release manifest that was put to trial; None when the evidence is bound to none.
+        signers: The tester's keys; none leaves the bundle unsigned.
+        trust_python: Whether journeys in Python may be executed.
+        command: The command line, for provenance.
+    """
+
+    out: Path | None
+    workers: int
+    release: bytes | None
+    signers: Sequence[Signer]
+    trust_python: bool
+    command: Sequence[str]
+
+
+def execute(
+    loaded: LoadedPlan,
+    policy: LoadedPolicy,
+    options: RunOptions,
+    new_backend: Callable[[], Backend],
+    observer: Observer,
+    clock: Clock,
+) -> RunResult:
+    """Run a plan and return its sealed bundle and verdict.
+
+    Raises:
+        UsageError: journeys in Python without trust, no workers, or an unusable output folder.
+        NotAuthorisedError: the target may not be loaded; nothing was sent.
+        PlanError: a feeder changed since the plan was checked.
+        RecordingError: not even the beginning of a bundle could be written.
+    """
+    _refuse_untrusted(loaded, options)
+    feeds = _read_feeds(loaded)
+    folder = new_bundle_folder(options.out, loaded.plan.title, clock.now())
+    run = _Run(loaded, policy, options, new_backend, observer, Workspace(folder))
+    with _StopSignals(run):
+        target = run.begin(feeds, clock)
+        if target is not None:
+            run.all_trials(target)
+        return finish(run.workspace, run.ending, options.signers, observer, clock)
+
+
+class _Run:
+    """One run under way."""
+
+    def __init__(
+        self,
+        loaded: LoadedPlan,
+        policy: LoadedPolicy,
+        options: RunOptions,
+        new_backend: Callable[[], Backend],
+        observer: Observer,
+        workspace: Workspace,
+    ) -> None:
+        self.workspace = workspace
+        self.ending: Exception | None = None
+        self.interruptible = False
+        self.interrupted = False
+        self._loaded = loaded
+        self._policy = policy
+        self._options = options
+        self._new_backend = new_backend
+        self._observer = observer
+        self._epoch_ns = time.monotonic_ns()
+        self._feeds: tuple[Mapping[str, FeedRows], ...] = ()
+
+    def begin(self, feeds: Sequence[Mapping[str, tuple[FeedTable, FeedRows]]], clock: Clock) -> Target | None:
+        """Write what is known before the first request, and make sure that the target may and can be loaded.
+
+        Returns:
+            The target, or None when it can't be reached (the run has ended then).
+        """
+        loaded, options = self._loaded, self._options
+        plan = loaded.plan
+        target, failure = None, None
+        try:
+            target = resolve(plan, loaded.base)
+            check_authorised(target, plan.authorisation, self._peak_rate())
+        except TargetError as error:
+            failure = error
+        self._feeds = tuple({name: rows for name, (_, rows) in journey.items()} for journey in feeds)
+        self._write_documents(feeds, target, clock)
+        self._log(EventKind.RUN_STARTED, data={"seed": plan.seed, "workers": options.workers})
+        if target is not None:
+            try:
+                probe(target)
+                self._observer.run_started(plan, self.workspace.folder, options.workers)
+                return target
+            except TargetError as error:
+                failure = error
+        self._note(failure or TargetError("the target is unknown"), trial=0)
+        self._log(EventKind.RUN_ENDED)
+        return None
+
+    def _write_documents(
+        self, feeds: Sequence[Mapping[str, tuple[FeedTable, FeedRows]]], target: Target | None, clock: Clock
+    ) -> None:
+        loaded, options = self._loaded, self._options
+        facts = {
+            f"{journey}.{variable}": {"rows": len(rows.rows), "sha256": _digest_of(table)}
+            for journey, tables in zip(loaded.plan.journeys, feeds, strict=True)
+            for variable, (table, rows) in tables.items()
+        }
+        self.workspace.write("plan.yaml", loaded.source)
+        self.workspace.write_json(PLAN, plan_document(loaded.plan))
+        self.workspace.write_json(POLICY, self._policy.policy.as_document())
+        if options.release is not None:
+            self.workspace.write(RELEASE, options.release)
+        environment = environment_of(
+            plan_digest=loaded.digest,
+            policy_digest=self._policy.digest,
+            plan_name=loaded.path.name,
+            command=options.command,
+            workers=options.workers,
+            backend="local",
+            started=clock.now(),
+            feeds=facts,
+            addresses=[at[0] for _, at in target.addresses] if target else [],
+        )
+        self.workspace.write_json(ENVIRONMENT, environment)
+
+    def _peak_rate(self) -> float:
+        plan = self._loaded.plan
+        stages = (stage for index, trial in enumerate(plan.trials) for stage in trial.stages(index, plan))
+        return max(stage.profile.peak for stage in stages)
+
+    def all_trials(self, target: Target) -> None:
+        """Run every trial in the plan's order; a failure ends the run."""
+        for index, name in enumerate(self._loaded.plan.trial_names()):
+            if self.ending is None:
+                self._trial(index, name, target)
+        with suppress(RecordingError):
+            self._log(EventKind.RUN_ENDED)
+
+    def _trial(self, index: int, name: str, target: Target) -> None:
+        spool = self.workspace.spool(index, name)
+        workers = self._options.workers
+        loaded = self._loaded
+        base = loaded.base.resolve()
+        specs = [
+            WorkerSpec(loaded.plan, loaded.digest, base, target, index, worker, workers, spool, self._feeds)
+            for worker in range(workers)
+        ]
+        try:
+            self._log(EventKind.TRIAL_STARTED, index, data={"workers": workers})
+            with self._new_backend() as backend:
+                backend.start(specs)
+                self._stages(index, name, backend)
+        except (EngineError, EvidenceError, InterruptedRunError) as error:
+            self._note(error, index)
+        finally:
+            self._gather(index, name, spool)
+
+    def _stages(self, index: int, name: str, backend: Backend) -> None:
+        loaded, policy = self._loaded, self._policy.policy
+        trial = loaded.plan.trials[index]
+        if not isinstance(trial, StressTrial):
+            for stage in trial.stages(index, loaded.plan):
+                self._stage(index, name, stage, backend)
+            return
+        search = StressSearch(trial, loaded.plan, policy, index)
+        while (rise := search.next_stage()) is not None:
+            run, result = self._stage(index, name, rise, backend)
+            decision = search.feed(result)
+            facts = {"held": decision.held, "next": decision.next}
+            self._log(EventKind.DECISION, index, rise.index, facts, at_ns=run.drained_ns)
+
+    def _stage(self, index: int, name: str, stage: Stage, backend: Backend) -> tuple[StageRun, StageResult]:
+        def on_start(start_ns: int) -> None:
+            self._log(EventKind.STAGE_STARTED, index, stage.index, {"name": stage.name}, at_ns=start_ns)
+            self._observer.stage_started(index, stage)
+
+        def on_tick(tick: Tick) -> None:
+            self.workspace.diagnose(index, tick)
+            self._observer.tick(index, stage, tick)
+
+        self._raise_if_interrupted()
+        self.interruptible = True
+        try:
+            run = backend.run_stage(stage, on_start, on_tick)
+        except KeyboardInterrupt:
+            self.interruptible = False
+            backend.stop(on_tick)
+            self._raise_if_interrupted()
+            raise
+        finally:
+            self.interruptible = False
+        records = merge_stage(run.spools, self.workspace.records(index, name), self._epoch_ns)
+        facts = {
+            "load_end_ns": run.load_end_ns - self._epoch_ns,
+            "drained_ns": run.drained_ns - self._epoch_ns,
+            "sessions": run.sessions,
+        }
+        self._log(EventKind.STAGE_ENDED, index, stage.index, facts, at_ns=run.drained_ns)
+        result = summarise_stage(self._loaded.plan, self._loaded.digest, self._policy.policy, index, stage, records)
+        self._observer.stage_ended(index, stage, result)
+        return run, result
+
+    def _raise_if_interrupted(self) -> None:
+        if self.interrupted:
+            raise InterruptedRunError("a person stopped the run", remedy="The evidence so far is kept and marked.")
+
+    def _gather(self, index: int, name: str, spool: Path) -> None:
+        """Bring everything that a trial left behind into the bundle, however it ended."""
+        workers = self._options.workers
+        steps: list[Callable[[], object]] = [
+            lambda: self._merge_leftovers(index, name, spool),
+            lambda: merge_health(
+                [health_file(spool, w) for w in range(workers)], self.workspace.health(index, name), self._epoch_ns
+            ),
+            lambda: self.workspace.write_diagnostics(self._loaded.plan, index, name),
+            lambda: self._log(EventKind.TRIAL_ENDED, index),
+        ]
+        for step in steps:
+            try:
+                step()
+            except (RecordingError, EvidenceError) as error:
+                self._note(error, index)
+
+    def _merge_leftovers(self, index: int, name: str, spool: Path) -> None:
+        left = sorted({int(path.name[6:10]) for path in spool.glob("stage-*.rows")})
+        for stage in left:
+            files = [stage_file(spool, stage, worker) for worker in range(self._options.workers)]
+            merge_stage(files, self.workspace.records(index, name), self._epoch_ns)
+
+    def _note(self, error: SeatrialError, trial: int) -> None:
+        """Write down why the run can't go on; the first reason is the one that counts."""
+        first = self.ending is None
+        self.ending = self.ending or error
+        if isinstance(error, RecordingError):
+            self.workspace.make_room()
+        kind = next((kind for known, kind in _ENDINGS if isinstance(error, known)), EventKind.RECORDING_FAILED)
+        with suppress(RecordingError):
+            self._log(kind, trial, data={"detail": str(error)})
+        if first:
+            self._observer.failed(str(error))
+
+    def _log(
+        self,
+        kind: EventKind,
+        trial: int | None = None,
+        stage: int | None = None,
+        data: dict[str, Any] | None = None,
+        at_ns: int | None = None,
+    ) -> None:
+        moment = (time.monotonic_ns() if at_ns is None else at_ns) - self._epoch_ns
+        self.workspace.log(Event(at_ns=moment, event=kind, trial=trial, stage=stage, data=data or {}))
+
+
+class _StopSignals:
+    """Ctrl-C and SIGTERM: the first stops the load and keeps the evidence, the second ends the program at once."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _StopSignals:
+        with suppress(ValueError):  # not the main thread: whoever runs us there stops us in their own way
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._run.interrupted:
+            raise KeyboardInterrupt
+        self._run.interrupted = True
+        if self._run.interruptible:
+            raise KeyboardInterrupt
+
+
+def _refuse_untrusted(loaded: LoadedPlan, options: RunOptions) -> None:
+    if options.workers < 1:
+        raise UsageError("a run needs at least one worker", value=options.workers, remedy="Leave --workers out.")
+    scripted = [name for name, journey in loaded.plan.journeys.items() if journey.python is not None]
+    if scripted and not options.trust_python:
+        raise UsageError(
+            "the plan runs its author's Python code",
+            value=", ".join(scripted),
+            remedy="Read the code; if you trust it as your own, add --trust-python.",
+        )
+
+
+def _read_feeds(loaded: LoadedPlan) -> list[dict[str, tuple[FeedTable, FeedRows]]]:
+    feeds: list[dict[str, tuple[FeedTable, FeedRows]]] = []
+    for journey in loaded.plan.journeys.values():
+        tables = {name: (feed, read_feed(feed, loaded.base)) for name, feed in journey.feed.items()}
+        feeds.append(
+            {name: (table, FeedRows(table.columns, table.rows, feed.order)) for name, (feed, table) in tables.items()}
+        )
+    return feeds
+
+
+def _digest_of(table: FeedTable) -> str:
+    """Return the digest of a feed's rows: the rows themselves may be personal data and stay out of the evidence."""
+    return sha256_hex("\n".join("\x1f".join(row) for row in (table.columns, *table.rows)).encode())
