@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seatrial.evidence.keys import Trust
     from seatrial.evidence.verification import VerificationReport
 
-__all__ = ["register"]
+__all__ = ["register", "signer_of"]
 
 PASSPHRASE_VARIABLE = "SEATRIAL_KEY_PASSPHRASE"  # noqa: S105 -- the variable's name, not a passphrase
 _DEFAULT_MANDATORY = ("load", "stress")
