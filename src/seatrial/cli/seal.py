@@ -355,6 +355,11 @@ def _new_passphrase() -> str:
 
 
 def signer_of(path: Path) -> Signer:
+    """Load a private key; where it is encrypted, its passphrase comes from SEATRIAL_KEY_PASSPHRASE or a prompt.
+
+    Raises:
+        KeyFileError: Unreadable, open to others, no private key, or the passphrase is missing or wrong.
+    """
     import os
     import sys
 
