@@ -13,7 +13,7 @@ The run's verdict is the worst of its trials', and a trial of the plan without e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -48,8 +48,9 @@ from seatrial.verdict.inputs import (
     timetable,
 )
 from seatrial.verdict.phrasing import how_it_broke, objective_reason
+from seatrial.verdict.search import search_of
 from seatrial.verdict.stage import judged_records, limits_of, summarise, unsent_steps
-from seatrial.verdict.stress import StressSearch, capacity_of, judge_capacity
+from seatrial.verdict.stress import capacity_of, judge_capacity
 from seatrial.verdict.validity import check_log, check_samples, check_stage, check_strays, send_lag_limit
 
 __all__ = ["judge", "judge_trial"]
@@ -131,7 +132,7 @@ def judge_trial(plan: Plan, plan_digest: str, policy: Policy, data: TrialData) -
     health = _sound_health(data, found)
     records = _sound_records(data, found)
     _examine(plan, plan_digest, policy, trial, stages, data.log, records, health, found)
-    found.invalid.extend(_check_decisions(plan, policy, trial, data.log, found.results))
+    found.invalid.extend(_check_decisions(plan, policy, data.log, found.results))
     verdict, reasons, objectives = _conclude(trial, found)
     if found.invalid:
         verdict, reasons = Verdict.INVALID, found.invalid
@@ -220,37 +221,27 @@ def _examine(
             (found.by_service if unsent.by_service else found.invalid).append(unsent.reason)
 
 
-def _check_decisions(
-    plan: Plan, policy: Policy, trial: Trial, log: TrialLog, results: Sequence[StageResult]
-) -> list[Reason]:
+def _check_decisions(plan: Plan, policy: Policy, log: TrialLog, results: Sequence[StageResult]) -> list[Reason]:
     """Return a reason when the journal's decisions are not those that the records lead to.
 
-    A load trial decides nothing; a journal may say so after its one stage. A trial that did not complete is INVALID
+    A load trial has nothing to decide, and its journal may leave that out. A trial that did not complete is INVALID
     already, and its decisions stop somewhere.
     """
     if log.ending is not Ending.COMPLETED:
         return []
-    if isinstance(trial, StressTrial):
-        replayed = _replay(trial, plan, policy, log.trial, {result.index: result for result in results})
-        begun = tuple(stage.index for stage in log.stages)
-        if log.decisions == replayed and begun == tuple(stage for stage, _ in replayed):
-            return []
-    else:
-        replayed = ((0, None),)
-        if log.decisions in ((), replayed):
-            return []
+    search, known = search_of(plan, policy, log.trial), {result.index: result for result in results}
+    replayed: list[tuple[int, int | None]] = []
+    while (stage := search.next_stage()) is not None and stage.index in known:
+        decision = search.feed(known[stage.index])
+        replayed.append((decision.stage, decision.next))
+    begun = [stage.index for stage in log.stages]
+    recorded = log.decisions
+    if not recorded and not isinstance(plan.trials[log.trial], StressTrial):
+        recorded = tuple(replayed)
+    if recorded == tuple(replayed) and begun == [stage for stage, _ in replayed]:
+        return []
     shown = {"recorded": _chain(log.decisions), "replayed": _chain(replayed)}
     return [Reason(code="validity.decisions", params=shown)]
-
-
-def _replay(
-    trial: StressTrial, plan: Plan, policy: Policy, trial_index: int, results: Mapping[int, StageResult]
-) -> tuple[tuple[int, int | None], ...]:
-    search, decisions = StressSearch(trial, plan, policy, trial_index), []
-    while (stage := search.next_stage()) is not None and stage.index in results:
-        decision = search.feed(results[stage.index])
-        decisions.append((decision.stage, decision.next))
-    return tuple(decisions)
 
 
 def _chain(decisions: Sequence[tuple[int, int | None]]) -> str:

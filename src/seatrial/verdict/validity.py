@@ -8,7 +8,8 @@ Every rule here gives a reason, and any reason makes the trial INVALID. All that
 4. No record belongs to a stage that was not begun.
 5. Of each finished stage: every scheduled session is there, none besides, and the workers counted as many.
 6. No session has a step twice, or lacks one that it must have taken. A step with a condition (``when``) may be left
-   out; after a step that did not end ok, the rest may be; of a journey in Python only the first step is sure.
+   out; after a step that did not end ok, the rest may be. A journey in Python may leave steps out or come back to
+   them: there every session must have a record, and none the same step at the same instant.
 7. Sessions took the journeys that the schedule gave them.
 8. First steps were intended when the schedule says, to within the limit for send lag. Only differences count: a
    constant offset between the journal's clock reading and the schedule's origin says nothing. Journeys that begin
@@ -109,7 +110,8 @@ def check_stage(
     if not fits.all():
         yield reason("validity.wrong_journey", int((~fits).sum()))
     known = known.take(fits)
-    present, twice = _presence(known, len(table), int(steps.max()))
+    present = _presence(known, len(table), int(steps.max()))
+    twice = _repeated(journeys, known)
     if twice:
         yield reason("validity.records_twice", twice)
     missing, torn = _missing(journeys, known, table, present)
@@ -123,12 +125,26 @@ def check_stage(
         yield Reason(code="validity.schedule_slipped", params=params)
 
 
-def _presence(known: StageColumns, sessions: int, width: int) -> tuple[Bool, int]:
-    """Return which steps each session has, shape (sessions, width), and how many records are one too many."""
-    place = known.session * width + known.step
-    present = np.zeros(sessions * width, dtype=np.bool_)
-    present[place] = True
-    return present.reshape(sessions, width), len(place) - int(present.sum())
+def _presence(known: StageColumns, sessions: int, width: int) -> Bool:
+    """Return which steps each session has, shape (sessions, width)."""
+    present = np.zeros((sessions, width), dtype=np.bool_)
+    present[known.session, known.step] = True
+    return present
+
+
+def _repeated(journeys: tuple[Journey, ...], known: StageColumns) -> int:
+    """Return how many records are one too many.
+
+    A journey in Python may come back to a step: there only the same step at the same instant is a repetition.
+    """
+    at_ns = known.intended_ns
+    scripted = np.array([journey.python is not None for journey in journeys])[known.journey]
+    moment = np.where(scripted, at_ns, 0)
+    order = np.lexsort((moment, known.step, known.session))
+    same = np.ones(max(len(order) - 1, 0), dtype=np.bool_)
+    for column in (known.session, known.step, moment):
+        same &= np.diff(column[order]) == 0
+    return int(same.sum())
 
 
 def _required(journey: Journey) -> list[bool]:
