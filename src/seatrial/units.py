@@ -93,8 +93,7 @@ def format_number(value: float) -> str:
         return str(value)
     if abs(value) >= 1000:
         return f"{round(value):,}"
-    text = f"{value:.3g}"
-    return f"{float(text):g}" if "e" not in text else f"{float(text):.6f}".rstrip("0").rstrip(".")
+    return write_number(float(f"{value:.3g}"))
 
 
 def parse_rate(text: str) -> float:

@@ -29,6 +29,7 @@ OWN_HEADERS |= {"transfer-encoding", "upgrade"}
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110, 5.6.2
 _NOT_IN_A_VALUE = re.compile(r"[^\x20-\x7e\t]")  # RFC 9110, 5.5, without its obsolete part
+_TOKEN_NAME = re.compile(r"'?TOKEN_(\w+)'?")  # the library's own names of what it read
 _NOT_IN_A_PATH = re.compile(r"[^\x21-\x7e]")
 
 #: Columns of each feed by its variable; None where the file could not be read.
@@ -104,6 +105,12 @@ class JourneyCheck:
             if (value := step.get(key)) is not None:
                 for node in _texts(value):
                     self._template(node)
+        when = step.get("when")
+        if when is not None and isinstance(when.scalar, str) and when.scalar not in self._extracted:
+            remedy = "Name a value that an earlier step extracts."
+            if self._extracted:
+                remedy = f"{remedy} {did_you_mean(when.scalar, self._extracted)}"
+            self._problems.add(when.line, "a condition on a value that no earlier step extracts", when.written, remedy)
         if (headers := step.get("headers")) is not None:
             check_headers(headers, self._problems)
         body = step.get("json")
@@ -181,6 +188,7 @@ class JourneyCheck:
             jsonpath.compile(path, strict=True)
         except (jsonpath.JSONPathError, RecursionError, ValueError) as error:
             reason = " ".join(str(error).partition("\n")[0].split()).rstrip(".")
+            reason = _TOKEN_NAME.sub(lambda name: name[1].lower().replace("_", " "), reason)
             self._problems.add(line, f"not a JSON path ({reason})", path, "Write RFC 9535, such as $.free[*].id.")
 
     def _regex(self, node: Node) -> None:

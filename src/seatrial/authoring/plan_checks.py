@@ -7,6 +7,7 @@ here.
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from seatrial.model.trial import LoadTrial, StressTrial, Trial
 
 __all__ = ["PlanChecks", "host_port", "is_loopback"]
 
+_HOST_PORT = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", re.ASCII)
 _MAX_CA_BYTES = 4 << 20
 _SKETCH = Plan.model_validate(
     {
@@ -245,7 +247,6 @@ def _as_host_port(written: str) -> SplitResult | None:
     """Return the parts of ``host:port``; None when the text is anything else."""
     try:
         parts = urlsplit(f"//{written}")
-        plain = parts.netloc == written and "@" not in written
-        return parts if plain and parts.hostname and parts.port else None
+        return parts if _HOST_PORT.fullmatch(written) and parts.hostname and parts.port else None
     except ValueError:
         return None

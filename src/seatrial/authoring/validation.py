@@ -104,6 +104,17 @@ def _model_at(model: type[BaseModel], place: Path) -> type[BaseModel] | None:
     return None
 
 
+def _nearest(root: Node, place: Path) -> Node:
+    """Return the value at ``place``, or the last one on the way there."""
+    node = root
+    for element in place:
+        below = node.get(element)
+        if below is None:
+            break
+        node = below
+    return node
+
+
 def _report(
     model: type[BaseModel], root: Node, tagged: Path, errors: list[dict[str, Any]], problems: ProblemList
 ) -> None:
@@ -124,9 +135,11 @@ def _report(
         line = parent.line_of(key) if parent else 1
         problems.add(line, "an unknown key", key, did_you_mean(key, known))
         return
-    at = root.get(*place, *context.get("at", ()))
+    at = _nearest(root, (*place, *context.get("at", ())))
+    if kind == "too_short" and (at.items or at.entries):
+        return  # every one of them is wrong, which is said of each
     what, remedy = translate(tuple(str(e["type"]) for e in errors), context)
     if place and kind not in ("value_error", "rule"):
         where = next((str(e) for e in reversed(place) if isinstance(e, str)), "")
         what = f"{where} is {what}"
-    problems.add(at.line if at else 1, what, key if of_key else (at.written if at else None) or None, remedy)
+    problems.add(at.line, what, key if of_key else at.written or None, remedy)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, GetJsonSchemaHandler, Tag, WithJsonSchema, field_validator, model_validator
+from pydantic_core import CoreSchema
 
 from seatrial.model.document import Duration, Identifier, Name, Status, Strict, rule_broken
 
 __all__ = ["METHODS", "Check", "Extract", "Feed", "Journey", "PauseStep", "RequestStep", "Step"]
 
+_STATUS = {"type": "integer", "minimum": 100, "maximum": 599}
+_ONE_OR_MANY = {"anyOf": [_STATUS, {"type": "array", "items": _STATUS}]}
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 
 
@@ -48,7 +51,7 @@ class Check(Strict):
         headers: Header name to the text that its value must contain.
     """
 
-    status: tuple[Status, ...] = ()
+    status: Annotated[tuple[Status, ...], WithJsonSchema(_ONE_OR_MANY)] = ()
     contains: str | None = None
     matches: str | None = None
     json_values: dict[str, Any] = Field(default_factory=dict, alias="json")
@@ -158,6 +161,11 @@ class Feed(Strict):
     @classmethod
     def _from_path(cls, value: object) -> object:
         return {"csv": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        whole = handler.resolve_ref_schema(handler(schema))
+        return {"anyOf": [{"type": "string"}, whole]}
 
 
 class Journey(Strict):

@@ -161,4 +161,4 @@ def plan_document(plan: Plan) -> dict[str, Any]:
 def plan_json_schema() -> dict[str, Any]:
     """Return the plan's grammar as JSON Schema 2020-12."""
     schema = Plan.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Seatrial plan", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Seatrial plan"}

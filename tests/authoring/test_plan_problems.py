@@ -1,0 +1,367 @@
+"""Every rule that refuses a plan, each with the plan that it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seatrial.authoring.yaml_plan import load_plan
+from seatrial.errors import PlanError, Problem
+
+GOOD = """\
+seatrial: 1
+title: A good plan
+target: http://127.0.0.1:8080
+demand: {peak: 10/s}
+journeys:
+  book:
+    feed: {patron: {csv: patrons.csv, order: cycle}}
+    steps:
+      - get: /sessions
+        name: list
+        extract: {slot: {json: "$.free[*].id", pick: random}}
+      - post: /bookings
+        name: book
+        json: {slot: "${slot}", patron: "${patron.id}"}
+trials:
+  - kind: load
+    at: 1 P
+    for: 2s
+    objectives: [errors <= 1%]
+"""
+CSV = "id,pin\nP1,1\nP2,2\n"
+
+
+def problems_of(folder: Path, text: str, csv: str | bytes | None = CSV) -> tuple[Problem, ...]:
+    (folder / "plan.yaml").write_text(text, encoding="utf-8")
+    (folder / "go.py").write_text("async def go(session):\n    pass\n")
+    if csv is not None:
+        (folder / "patrons.csv").write_bytes(csv if isinstance(csv, bytes) else csv.encode())
+    with pytest.raises(PlanError) as caught:
+        load_plan(folder / "plan.yaml")
+    return caught.value.problems
+
+
+def where(problem: Problem) -> str:
+    return problem.where.rpartition("/")[2]
+
+
+def test_a_good_plan_loads_with_its_digest_and_base(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(GOOD)
+    (tmp_path / "patrons.csv").write_text(CSV)
+    loaded = load_plan(tmp_path / "plan.yaml")
+    assert loaded.source == GOOD.encode()
+    assert len(loaded.digest) == 64
+    assert loaded.base == tmp_path
+    assert loaded.plan.journeys["book"].labels == ("list", "book")
+
+
+TEN_MISTAKES = """\
+seatrial: 1
+title: Ten mistakes of ten kinds
+target: http://booking.example.org:8080
+demand: {peak: 10}
+dedlines: {response: 5s}
+headers: {Content-Length: "3"}
+journeys:
+  book:
+    steps:
+      - get: /sessions
+        extract: {slot: {json: "$.free[*.id"}}
+      - post: /bookings
+        json: {slot: "${slto}"}
+        expect: {matches: "(unclosed"}
+      - get: /sessions
+  fed:
+    feed: {patron: nowhere.csv}
+    steps: [get: /]
+trials:
+  - kind: load
+    at: 1 P
+    for: 2s
+    objectives: [errors <= 1%, p95 response time <= 2s for step pay]
+"""
+
+
+def test_ten_mistakes_of_ten_kinds_come_out_in_one_go_in_the_order_of_their_lines(tmp_path: Path) -> None:
+    found = problems_of(tmp_path, TEN_MISTAKES)
+    assert [(where(p), p.what, p.value) for p in found] == [
+        ("plan.yaml:3", "a target beyond loopback that nobody authorises", "http://booking.example.org:8080"),
+        ("plan.yaml:4", "not a rate such as 40/s", "10"),
+        ("plan.yaml:5", "an unknown key", "dedlines"),
+        ("plan.yaml:6", "a header that the engine sets itself", "Content-Length"),
+        ("plan.yaml:11", "not a JSON path (expected comma, found dot)", "$.free[*.id"),
+        ("plan.yaml:13", "an undefined variable", "${slto}"),
+        ("plan.yaml:14", "not a regular expression (missing ), unterminated subpattern at position 0)", '"(unclosed"'),
+        ("plan.yaml:15", "two steps of one journey with the same name", "GET /sessions"),
+        ("nowhere.csv", "the feed can't be read (No such file or directory)", "nowhere.csv"),
+        ("plan.yaml:23", "no step has this name", "pay"),
+    ]
+    assert found[2].remedy == "Did you mean deadlines?"
+    assert found[5].remedy.endswith("Did you mean slot?")
+    assert "booking.example.org:8080" in found[0].remedy
+
+
+SWAPS = {
+    "an unknown key": ("title:", "titel:", "an unknown key", 2),
+    "a missing key": ("title: A good plan\n", "", "title is missing", 1),
+    "a wrong version": ("seatrial: 1", "seatrial: 2", "seatrial is not one of the possible values", 1),
+    "a number where text belongs": ("title: A good plan", "title: 7", "title is not text", 2),
+    "text where a number belongs": ("seatrial: 1", "seatrial: 1\nseed: '7'", "seed is not a whole number", 2),
+    "a fraction where a whole number belongs": (
+        "seatrial: 1", "seatrial: 1\nmax_sessions: 1.5", "max_sessions is not a whole number", 2
+    ),
+    "a mapping where a list belongs": ("steps:\n", "steps: {}\n    x:\n", "steps is not a list", 8),
+    "a list where a mapping belongs": (
+        "demand: {peak: 10/s}", "demand: [10/s]", "demand is not a mapping of keys to values", 4
+    ),
+    "empty text": ("title: A good plan", "title: ''", "title is empty text", 2),
+    "long text": ("A good plan", "x" * 81, "title is text of more than 80 characters", 2),
+    "a name with a control character": ("name: book", 'name: "a\\tb"', "name is text with a control character", 13),
+    "a variable with a bad name": (
+        "extract: {slot:", "extract: {slot-id:", "slot-id is a name of other than letters, digits and _", 11
+    ),
+    "a weight of zero": ("    feed:", "    weight: 0\n    feed:", "weight is not above 0", 7),
+    "a status out of range": (
+        "name: book\n", "name: book\n        expect: {status: 99}\n", "status is below 100", 14
+    ),
+    "a status above range": (
+        "name: book\n", "name: book\n        expect: {status: [201, 600]}\n", "status is above 599", 14
+    ),
+    "a seed too large": ("seatrial: 1", f"seatrial: 1\nseed: {2**63}", "seed is not below", 2),
+    "an unknown kind of trial": ("kind: load", "kind: loaf", "trials is not a kind of trial", 16),
+    "a trial without kind": ("kind: load\n    at", "at", "trials is a trial without its kind", 16),
+    "no trials": (GOOD[GOOD.index("trials:") :], "trials: []\n", "trials is an empty list or mapping", 15),
+    "no objectives": ("[errors <= 1%]", "[]", "objectives is an empty list or mapping", 19),
+    "a rate without unit": ("10/s", "ten", "not a rate", 4),
+    "a rate of zero": ("10/s", "0/s", "peak is not above 0", 4),
+    "a rate beyond reason": ("10/s", "99999999/s", "a rate of more than 10,000,000/s", 4),
+    "a duration without unit": ("for: 2s", "for: 2", "not a duration such as 30s", 18),
+    "an unreadable duration": ("for: 2s", "for: soon", "not a duration", 18),
+    "a month and a day": ("for: 2s", "for: 768h", "a duration of more than 31 days", 18),
+    "a duration of zero": ("for: 2s", "for: 0s", "for is not above 0", 18),
+    "a bad load level": ("at: 1 P", "at: full", "not a load level", 17),
+    "a load level of zero": ("at: 1 P", "at: 0 P", "a load level of zero", 17),
+    "a load level beyond reason": ("at: 1 P", "at: 1001 P", "more than 1000 times the peak", 17),
+    "an objective that is none": ("errors <= 1%", "it is fast", "not an objective", 19),
+    "an objective the wrong way": ("errors <= 1%", "errors >= 1%", "errors is limited by <=", 19),
+    "capacity in a load trial": ("[errors <= 1%]", "[capacity >= 1 P]", "a load trial holds one level", 19),
+    "an objective for no step": ("errors <= 1%", "errors <= 1% for step pay", "no step has this name", 19),
+    "an objective for no journey": ("errors <= 1%", "errors <= 1% for journey pay", "no journey has this name", 19),
+    "a path without slash": ("get: /sessions", "get: sessions", "a path without its leading slash", 9),
+    "a path with a space": ("get: /sessions", "get: /two words", "a path with the character ' '", 9),
+    "a path with a line break": ("get: /sessions", r'get: "/a\r\nX: y"', r"a path with the character '\r'", 9),
+    "two methods": ("get: /sessions", "get: /sessions\n        put: /x", "a step with get and put of the methods", 9),
+    "two bodies": ("json: {slot", "body: x\n        json: {slot", "a request with more than one body", 12),
+    "a body of null": ("json: {slot: \"${slot}\", patron: \"${patron.id}\"}", "json: null", "json: null sends no body", 14),
+    "no request": (
+        GOOD[GOOD.index("    steps:") : GOOD.index("trials:")], "    steps: [pause: 1s]\n", "a journey without a request", 6
+    ),
+    "two sources": ('{json: "$.free[*].id"', "{header: x, regex: y", "not exactly one source of a value", 11),
+    "an unknown pick": ("pick: random", "pick: any", "pick is not one of the possible values", 11),
+    "a bad JSON path": ("$.free[*].id", "free..", "not a JSON path", 11),
+    "a JSON path of a dialect": ("$.free[*].id", "$.free[*].id | $.x", "not a JSON path", 11),
+    "a bad JSON path in expect": (
+        "name: book\n", 'name: book\n        expect: {json: {"$[": 1}}\n', "not a JSON path", 14
+    ),
+    "a bad regex": ('json: "$.free[*].id"', 'regex: "("', "not a regular expression", 11),
+    "a bad regex in expect": (
+        "name: book\n", 'name: book\n        expect: {matches: "["}\n', "not a regular expression", 14
+    ),
+    "an undefined variable": ("${slot}", "${place}", "an undefined variable", 14),
+    "a variable of a later step": ("get: /sessions", "get: /${slot}", "an undefined variable", 9),
+    "a feed without column": ("${patron.id}", "${patron}", "a feed without its column", 14),
+    "an unknown column": ("${patron.id}", "${patron.nid}", "no such column in the feed", 14),
+    "a member of a text": (
+        'slot: {json: "$.free[*].id", pick: random}}', "slot: {header: x}}\n      - get: /${slot.x}", "a text has no columns", 12
+    ),
+    "a malformed template": ("${slot}", "${slot", "a ${ without its }", 14),
+    "a variable in an expectation": (
+        "name: book\n", 'name: book\n        expect: {contains: "${slot}"}\n', "a variable in an expectation", 14
+    ),
+    "a variable in a plan's header": (
+        "seatrial: 1", 'seatrial: 1\nheaders: {X: "${slot}"}', "a variable in a header of the whole plan", 2
+    ),
+    "a variable named as a feed": ("extract: {slot:", "extract: {patron:", "a variable with the name of a feed", 11),
+    "a condition on nothing": ("name: book", "name: book\n        when: hold", "a condition on a value that no", 14),
+    "two steps of one name": ("name: book", "name: list", "two steps of one journey with the same name", 13),
+    "a header that splits": (
+        "name: book\n", 'name: book\n        headers: {X: "a\\r\\nY: b"}\n', "the header X has a character", 14
+    ),
+    "a header beyond ASCII": (
+        "name: book\n", 'name: book\n        headers: {X: 體育}\n', "the header X has a character", 14
+    ),
+    "a header name that splits": (
+        "name: book\n", 'name: book\n        headers: {"X:\\n": a}\n', "not the name of a header", 14
+    ),
+    "a framing header": (
+        "name: book\n", "name: book\n        headers: {Transfer-Encoding: chunked}\n", "a header that the engine sets", 14
+    ),
+    "a connection header": ("seatrial: 1", "seatrial: 1\nheaders: {connection: close}", "a header that the engine", 2),
+    "a query of a list": (
+        "name: book\n", "name: book\n        query: {a: [1]}\n", "a is not text or a whole number or a number", 14
+    ),
+    "a query of true": ("name: book\n", "name: book\n        query: {a: true}\n", "a is not text or", 14),
+    "a target beyond loopback": ("127.0.0.1:8080", "10.0.0.1", "a target beyond loopback", 3),
+    "a target of a look-alike": ("127.0.0.1:8080", "127.0.0.1.example.org", "a target beyond loopback", 3),
+    "a target of another scheme": ("http://127.0.0.1:8080", "ftp://127.0.0.1", "not the address of a service", 3),
+    "a target with a password": ("127.0.0.1:8080", "u:p@127.0.0.1", "a target with a user, password", 3),
+    "a target with a bad port": ("8080", "99999", "a port that is not a number below 65536", 3),
+    "a target with a space": ("8080", "8080/a b", "an address with spaces", 3),
+    "a target with half an IPv6": ("127.0.0.1:8080", "[::1", "not the address of a service", 3),
+    "a missing CA": ("seatrial: 1", "seatrial: 1\ntls: {ca: no.pem}", "the CA file is missing", 2),
+    "a CA without certificate": (
+        "seatrial: 1", "seatrial: 1\ntls: {ca: patrons.csv}", "the CA file holds no certificate", 2
+    ),
+    "Python steps that are none": (
+        GOOD[GOOD.index("    feed:") : GOOD.index("trials:")], "    python: go.py:go\n", "a journey in Python with steps or", 6
+    ),
+    "step names without Python": ("    steps:", "    step_names: [a]\n    steps:", "step_names is for journeys in Py", 6),
+    "a tag": ("A good plan", "!!python/object:os.system x", "a tag is not allowed", 2),
+    "a duplicate key": ("title:", "title: x\ntitle:", "a key written twice", 3),
+    "a merge key": ("demand: {peak: 10/s}", "demand: &d {peak: 10/s}\ntls: {<<: *d}", "a merge key is not allowed", 5),
+    "a key that is a number": ("json: {slot:", "json: {3: 4, slot:", "a key that is not text", 14),
+    "infinity": ("json: {slot:", "json: {a: .inf, slot:", "not a finite number", 14),
+    "a long number": ("json: {slot:", f"json: {{a: {'9' * 41}, slot:", "a number of more than 40 digits", 14),
+    "half a character": ("json: {slot:", r'json: {a: "\ud800", slot:', "half of a surrogate pair", 14),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SWAPS)
+def test_one_mistake_gives_one_problem_at_its_line(kind: str, tmp_path: Path) -> None:
+    old, new, what, line = SWAPS[kind]
+    assert GOOD.count(old) >= 1
+    found = problems_of(tmp_path, GOOD.replace(old, new, 1))
+    named = [p for p in found if p.what.startswith(what) or what in p.what]
+    assert [where(p) for p in named] == [f"plan.yaml:{line}"], found
+    assert all(p.remedy.endswith((".", "?")) and "Input should" not in str(p) for p in found)
+
+
+ALONE = set(SWAPS) - {
+    # These break something else as well, which is said as well.
+    "an unknown key", "a mapping where a list belongs", "a variable with a bad name", "capacity in a load trial",
+    "a path with a line break", "two sources", "a variable named as a feed", "two steps of one name", "a duplicate key",
+    "a merge key", "a member of a text", "an unknown kind of trial", "step names without Python", "a tag",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", sorted(ALONE))
+def test_one_mistake_gives_nothing_else(kind: str, tmp_path: Path) -> None:
+    old, new, _, _ = SWAPS[kind]
+    assert len(problems_of(tmp_path, GOOD.replace(old, new, 1))) == 1
+
+
+STRESS = "kind: stress\n    from: 1 P\n    to: 2 P\n    step: 0.3 P\n    hold: 1s\n    objectives: [errors <= 1%, {}]"
+STRESS_CASES = {
+    "capacity above the last step": (
+        ("capacity >= 2 P",),
+        "a capacity that can't be shown by steps that end at 1.9 P",
+        21,
+    ),
+    "capacity in another unit": (("capacity >= 20/s",), "a capacity in another unit than the steps", 21),
+    "mixed units": (("errors <= 2%", "0.3 P", "3/s"), "from, to and step mix multiples of P and rates", 19),
+    "downwards": (("errors <= 2%", "to: 2 P", "to: 0.5 P"), "'to' lies below 'from'", 18),
+    "too many steps": (("errors <= 2%", "0.3 P", "0.001 P"), "more than 200 steps", 19),
+    "capacity alone": (("capacity >= 1 P", "errors <= 1%, ", ""), "capacity alone can't be broken", 21),
+}
+
+
+@pytest.mark.parametrize("kind", STRESS_CASES)
+def test_a_stress_trial_that_can_show_nothing_is_refused_at_its_line(kind: str, tmp_path: Path) -> None:
+    (objective, *swap), what, line = STRESS_CASES[kind]
+    trial = STRESS.format(objective)
+    if swap:
+        trial = trial.replace(*swap)
+    (problem,) = problems_of(tmp_path, GOOD[: GOOD.index("kind: load")] + trial + "\n")
+    assert problem.what.startswith(what)
+    assert where(problem) == f"plan.yaml:{line}"
+
+
+AUTHORISED = """\
+authorisation:
+  targets: [Booking.example.org:443]
+  reference: TO-7
+  granted_by: System owner
+  abort_contact: +852 0000 0000
+  max_rate: 20/s
+"""
+
+
+def remote(target: str) -> str:
+    return GOOD.replace("http://127.0.0.1:8080", target) + AUTHORISED
+
+
+def test_an_authorised_target_is_taken_whatever_the_case_and_the_default_port(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(remote("https://booking.EXAMPLE.org"))
+    (tmp_path / "patrons.csv").write_text(CSV)
+    assert load_plan(tmp_path / "plan.yaml").plan.authorisation is not None
+
+
+def test_an_authorisation_of_another_port_does_not_cover_the_target(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, remote("http://booking.example.org"))
+    assert "booking.example.org:80" in problem.remedy
+
+
+def test_a_plan_that_exceeds_the_authorised_rate_is_refused_where_the_rate_stands(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, remote("https://booking.example.org").replace("at: 1 P", "at: 2.1 P"))
+    assert problem.what == "authorised for less than the plan's peak of 21/s"
+    assert where(problem) == "plan.yaml:25"
+
+
+@pytest.mark.parametrize("entry", ["booking.example.org", "a b:1", "http://x:1", "u@x:1", "x:0", "x:99999", "x:1/y"])
+def test_an_authorised_target_is_host_and_port(entry: str, tmp_path: Path) -> None:
+    text = remote("https://booking.example.org").replace("[Booking", f'["{entry}", Booking')
+    (problem,) = problems_of(tmp_path, text)
+    assert (problem.what, problem.value, where(problem)) == ("not host:port", entry, "plan.yaml:21")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.255.0.9", "[::1]", "localhost", "LOCALHOST"])
+def test_loopback_needs_no_authorisation(host: str, tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(GOOD.replace("127.0.0.1", host))
+    (tmp_path / "patrons.csv").write_text(CSV)
+    load_plan(tmp_path / "plan.yaml")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.1", "[::ffff:10.0.0.1]", "localhost.example.org", "2130706433"])
+def test_what_only_resembles_loopback_needs_an_authorisation(host: str, tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, GOOD.replace("127.0.0.1", host))
+    assert problem.what == "a target beyond loopback that nobody authorises"
+
+
+def test_a_unique_feed_with_too_few_rows_says_how_many_the_trial_needs(tmp_path: Path) -> None:
+    text = GOOD.replace("order: cycle", "order: unique").replace("seatrial: 1", "seatrial: 1\narrivals: even")
+    (problem,) = problems_of(tmp_path, text)
+    assert problem.what == "2 rows, each to be used once, for 20 sessions of book"
+    assert problem.remedy.startswith("Give the file 20 rows")
+    (tmp_path / "patrons.csv").write_text("id,pin\n" + "P,1\n" * 20)
+    load_plan(tmp_path / "plan.yaml")
+    (tmp_path / "patrons.csv").write_text("id,pin\n" + "P,1\n" * 19)
+    with pytest.raises(PlanError):
+        load_plan(tmp_path / "plan.yaml")
+
+
+def test_the_rows_that_a_poisson_trial_needs_are_counted_on_its_own_schedule(tmp_path: Path) -> None:
+    text = GOOD.replace("order: cycle", "order: unique")
+    (problem,) = problems_of(tmp_path, text)
+    needed = int(problem.remedy.split()[3])
+    (tmp_path / "patrons.csv").write_text("id,pin\n" + "P,1\n" * needed)
+    load_plan(tmp_path / "plan.yaml")
+    (tmp_path / "patrons.csv").write_text("id,pin\n" + "P,1\n" * (needed - 1))
+    with pytest.raises(PlanError, match=f"for {needed} sessions"):
+        load_plan(tmp_path / "plan.yaml")
+
+
+def test_problems_of_a_feed_stand_at_the_plans_line_in_the_order_but_name_the_feed(tmp_path: Path) -> None:
+    text = GOOD.replace("title: A good plan", "titel: x").replace("errors <= 1%", "errors")
+    found = problems_of(tmp_path, text, "id,pin\nP1\n")
+    assert [where(p) for p in found] == ["plan.yaml:1", "plan.yaml:2", "patrons.csv:2", "plan.yaml:19"]
+
+
+def test_a_plan_that_is_missing_or_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="No such file"):
+        load_plan(tmp_path / "none.yaml")
+    with pytest.raises(PlanError, match="this is not a file"):
+        load_plan(tmp_path)
+    with pytest.raises(PlanError, match="no such name is possible|null"):
+        load_plan(Path("a\0b"))

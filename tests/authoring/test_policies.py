@@ -1,0 +1,119 @@
+"""Policies: shipped ones, one's own, wrong ones, and plans measured against them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from seatrial.authoring.policies import SHIPPED, load_policy, shortfalls
+from seatrial.authoring.yaml_plan import load_plan
+from seatrial.errors import PolicyError
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_policy_loads_with_the_digest_of_its_bytes(name: str) -> None:
+    loaded = load_policy(name)
+    assert loaded.digest == hashlib.sha256(loaded.source).hexdigest()
+    assert {required.kind for required in loaded.policy.acceptance.mandatory} == {"load", "stress"}
+
+
+def test_a_copied_policy_is_the_same_policy(tmp_path: Path) -> None:
+    (tmp_path / "ours.yaml").write_bytes(load_policy("default").source)
+    assert load_policy(str(tmp_path / "ours.yaml")) == load_policy("default")
+
+
+def test_all_mistakes_of_a_policy_come_out_at_once_with_their_lines(tmp_path: Path) -> None:
+    text = load_policy("default").source.decode()
+    text = text.replace("unsent: 0.005", "unsend: 0.005").replace("confidence: 0.95", "confidence: 1")
+    text = text.replace("at_least: 1.0 P", "at_least: much").replace("min_samples: 200", "min_samples: '200'")
+    (tmp_path / "ours.yaml").write_text(text)
+    with pytest.raises(PolicyError) as caught:
+        load_policy(str(tmp_path / "ours.yaml"))
+    shown = [(p.where.rpartition(":")[2], p.what, p.remedy) for p in caught.value.problems]
+    assert shown == [
+        ("7", "min_samples is not a whole number", "Write a whole number."),
+        ("9", "an unknown key", "Did you mean unsent?"),
+        ("12", "confidence is not below 1", "Write a value below 1."),
+        ("16", "not a load level", "Write a multiple of the peak (1.5 P) or a rate (60/s)."),
+    ]
+
+
+@pytest.mark.parametrize("name", ["", "none.yaml", "defautl"])
+def test_a_policy_that_is_not_there_is_refused(name: str) -> None:
+    with pytest.raises(PolicyError):
+        load_policy(name)
+
+
+def test_a_policy_without_mandatory_trials_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("policy: 1\ntitle: x\nacceptance: {mandatory: []}\n")
+    with pytest.raises(PolicyError, match="mandatory is an empty list"):
+        load_policy(str(tmp_path / "p.yaml"))
+
+
+def test_a_plan_is_told_where_it_is_weaker_than_the_policy() -> None:
+    plan = load_plan(EXAMPLES / "first-plan.yaml").plan
+    assert shortfalls(plan, load_policy("demo").policy) == (
+        "load: holds for 10 s, the policy requires 15 s",
+        "load: has no limit as strict as: p99 response time <= 5s",
+        "load: has no limit as strict as: goodput >= 99% of offered",
+        "no stress trial, which the policy requires",
+    )
+
+
+PLAN = """\
+seatrial: 1
+title: x
+target: http://127.0.0.1
+demand: {peak: 10/s}
+journeys: {a: {steps: [get: /]}}
+trials:
+  - {kind: load, at: 10/s, for: 15s, objectives: [p99 response time <= 2s, errors <= 0.1%, goodput >= 99% of offered]}
+  - {kind: stress, from: 1 P, to: 2 P, step: 1 P, hold: 5s,
+     objectives: [p95 response time <= 4s, errors <= 1%, capacity >= 2 P]}
+"""
+
+
+def lacks(folder: Path, *swap: str) -> tuple[str, ...]:
+    (folder / "plan.yaml").write_text(PLAN.replace(*swap) if swap else PLAN)  # type: ignore[arg-type]
+    return shortfalls(load_plan(folder / "plan.yaml").plan, load_policy("demo").policy)
+
+
+def test_a_plan_as_strong_as_the_policy_lacks_nothing(tmp_path: Path) -> None:
+    assert lacks(tmp_path) == ()  # a rate is compared through P, and a p99 of 2 s keeps a p95 of 2 s
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lack"),
+    [
+        ("at: 10/s", "at: 9/s", "load: reaches 9/s, the policy requires 1 P"),
+        ("for: 15s", "for: 14s", "load: holds for 14 s, the policy requires 15 s"),
+        (
+            "p99 response time <= 2s",
+            "p95 response time <= 2s",
+            "load: has no limit as strict as: p99 response time <= 5s",
+        ),
+        (
+            "p99 response time <= 2s",
+            "p99 service time <= 2s",
+            "load: has no limit as strict as: p95 response time <= 2s",
+        ),
+        ("errors <= 0.1%", "errors <= 0.2%", "load: has no limit as strict as: errors <= 0.1%"),
+        ("errors <= 1%", "errors <= 1% for step GET /", "stress: has no limit as strict as: errors <= 1%"),
+        (">= 99%", ">= 98%", "load: has no limit as strict as: goodput >= 99% of offered"),
+        ("capacity >= 2 P", "capacity >= 1 P", "stress: has no limit as strict as: capacity >= 2.0 P"),
+    ],
+)
+def test_each_weakness_is_named(old: str, new: str, lack: str, tmp_path: Path) -> None:
+    assert lack in lacks(tmp_path, old, new)
+
+
+def test_the_level_that_counts_is_the_last_that_the_steps_meet(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(
+        PLAN.replace("step: 1 P", "step: 0.7 P").replace("capacity >= 2 P", "capacity >= 1 P")
+    )
+    found = shortfalls(load_plan(tmp_path / "plan.yaml").plan, load_policy("demo").policy)
+    assert "stress: reaches 1.7 P, the policy requires 2 P" in found

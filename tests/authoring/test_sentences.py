@@ -1,0 +1,200 @@
+"""No error of the validator reaches a person untranslated."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from seatrial.authoring.policies import load_policy
+from seatrial.authoring.problems import shorten, split_message
+from seatrial.authoring.sentences import NOUNS, UNMAPPED, translate
+from seatrial.authoring.validation import PARTS, did_you_mean
+from seatrial.authoring.yaml_plan import load_plan
+from seatrial.errors import PlanError, PolicyError
+from seatrial.model.plan import Plan
+from seatrial.model.policy import Policy
+
+PLAN: dict[str, Any] = {
+    "seatrial": 1, "title": "x", "target": "https://127.0.0.1", "demand": {"peak": "2/s", "source": "s"}, "seed": 3,
+    "arrivals": "even", "connections": "shared", "max_sessions": 5, "headers": {"a": "b"},
+    "deadlines": {"connect": "1s", "response": "2s"}, "tls": {"ca": "x.pem"},
+    "authorisation": {
+        "targets": ["a:1"], "reference": "r", "granted_by": "g", "abort_contact": "c", "max_rate": "100/s",
+    },
+    "journeys": {
+        "a": {
+            "weight": 1.5, "feed": {"f": {"csv": "f.csv", "order": "cycle", "encoding": "utf-8"}},
+            "steps": [
+                {
+                    "name": "n", "get": "/", "headers": {"h": "v"}, "query": {"q": 1}, "json": {"a": None},
+                    "expect": {"status": 200, "contains": "x", "matches": "x", "json": {"$": 1}, "headers": {"h": "v"}},
+                    "extract": {"v": {"json": "$", "pick": "last", "optional": True}}, "deadline": "1s", "when": "v",
+                },
+                {"post": "/", "form": {"a": "b"}}, {"put": "/", "body": "b"}, {"pause": "1s"},
+            ],
+        },
+        "p": {"python": "a.py:b", "step_names": ["s"]},
+    },
+    "trials": [
+        {
+            "kind": "load", "name": "l", "arrivals": "even", "at": "1 P", "for": "1s", "warmup": "1s",
+            "objectives": ["errors <= 1%"],
+        },
+        {
+            "kind": "stress", "from": "1 P", "to": "2 P", "step": "1 P", "hold": "1s",
+            "objectives": ["errors <= 1%", "capacity >= 1 P"],
+        },
+    ],
+}  # fmt: skip
+POLICY = load_policy("demo").policy.as_document()
+
+JARGON = re.compile(r"Input|input_|valid |pydantic|type=|dict|tuple|NoneType|function-|ctx|Traceback")
+WRONG = [
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    10**30,
+    1e300,
+    "",
+    "x",
+    "\t",
+    "1s",
+    "1 P",
+    [],
+    ["x"],
+    [None],
+    {},
+    {"x": "y"},
+    {"kind": 1},
+]
+
+
+def places(value: Any) -> list[tuple[Any, ...]]:
+    """Return the path of every value below and including ``value``."""
+    found: list[tuple[Any, ...]] = [()]
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inner:
+        found += [(key, *path) for path in places(item)]
+    return found
+
+
+def mutated(document: dict[str, Any], place: tuple[Any, ...], action: str, wrong: Any) -> Any:
+    if not place:
+        return wrong
+    changed = copy.deepcopy(document)
+    holder: Any = changed
+    for key in place[:-1]:
+        holder = holder[key]
+    if action == "replace":
+        holder[place[-1]] = wrong
+    elif action == "delete":
+        del holder[place[-1]]
+    elif isinstance(holder, dict):
+        holder["surplus"] = wrong
+    else:
+        holder.append(wrong)
+    return changed
+
+
+ACTIONS = st.sampled_from(["replace", "delete", "add"])
+SETTINGS = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def check_problems(error: PlanError | PolicyError) -> None:
+    for problem in error.problems:
+        assert UNMAPPED not in problem.what, problem
+        assert not JARGON.search(problem.what + problem.remedy), problem
+        assert problem.remedy.endswith((".", "?"))
+
+
+@SETTINGS
+@given(place=st.sampled_from(places(PLAN)), action=ACTIONS, wrong=st.sampled_from(WRONG))
+def test_a_plan_wrong_in_any_place_is_described_in_plain_sentences(
+    place: tuple[Any, ...], action: str, wrong: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "plan.yaml").write_text(json.dumps(mutated(PLAN, place, action, wrong)))
+    (tmp_path / "f.csv").write_text("id\n1\n")
+    with pytest.raises(PlanError) as caught:
+        load_plan(tmp_path / "plan.yaml")  # x.pem and a.py are missing throughout
+    check_problems(caught.value)
+
+
+@SETTINGS
+@given(place=st.sampled_from(places(POLICY)), action=ACTIONS, wrong=st.sampled_from(WRONG))
+def test_a_policy_wrong_in_any_place_is_described_in_plain_sentences(
+    place: tuple[Any, ...], action: str, wrong: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "policy.yaml").write_text(json.dumps(mutated(POLICY, place, action, wrong)))
+    try:
+        load_policy(str(tmp_path / "policy.yaml"))
+    except PolicyError as error:
+        check_problems(error)
+
+
+def models_in(annotation: Any) -> set[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        below = [models_in(field.annotation) for field in annotation.model_fields.values()]
+        return {annotation}.union(*below)
+    parts = get_args(annotation) if not isinstance(annotation, UnionType) else annotation.__args__
+    return set[type[BaseModel]]().union(*(models_in(inner) for inner in parts))
+
+
+def test_every_part_of_a_document_has_its_known_keys() -> None:
+    assert models_in(Plan) | models_in(Policy) == set(PARTS.values())
+
+
+@pytest.mark.parametrize("pattern", [p for p in PARTS if p not in ("Plan/journeys/*/feed/*",)])
+def test_an_unknown_key_anywhere_gets_its_nearest_known_one(pattern: str, tmp_path: Path) -> None:
+    root, *path = pattern.split("/")
+    document = copy.deepcopy(PLAN if root == "Plan" else POLICY)
+    holder: Any = document
+    tags = {"request": 0, "pause": 3, "load": 0, "stress": 1}
+    for index, element in enumerate(path):
+        if element in tags and path[index - 1] == "*":
+            continue
+        following = path[index + 1] if index + 1 < len(path) else ""
+        if element == "*":
+            key: Any = tags.get(following, 0) if isinstance(holder, list) else next(iter(holder))
+            holder = holder[key]
+        else:
+            holder = holder[element]
+    known = next(iter(f.alias or name for name, f in PARTS[pattern].model_fields.items()))
+    holder[f"{known}z"] = "x"
+    (tmp_path / "document.yaml").write_text(json.dumps(document))
+    (tmp_path / "f.csv").write_text("id\n1\n")
+    with pytest.raises((PlanError, PolicyError)) as caught:
+        load_plan(tmp_path / "document.yaml") if root == "Plan" else load_policy(str(tmp_path / "document.yaml"))
+    (problem,) = [p for p in caught.value.problems if p.what == "an unknown key"]  # type: ignore[attr-defined]
+    assert (problem.value, problem.remedy) == (f"{known}z", f"Did you mean {known}?")
+
+
+def test_an_error_without_a_sentence_says_so_instead_of_failing() -> None:
+    assert translate(("brand_new",), {})[0] == UNMAPPED
+    assert all(noun for noun in NOUNS.values())
+
+
+def test_a_house_message_splits_into_what_and_remedy() -> None:
+    assert split_message("too long; write less") == ("too long", "Write less.")
+    assert split_message("not an objective. Write p95, p99.9") == ("not an objective", "Write p95, p99.9.")
+    assert split_message("bare", "Try again") == ("bare", "Try again.")
+
+
+def test_a_shown_value_is_short_and_on_one_line_and_harmless() -> None:
+    assert shorten("a\n  b\t\x1b[2J") == "a b \\x1b[2J"
+    assert len(shorten("x" * 500)) == 80
+
+
+def test_far_names_are_listed_instead_of_guessed() -> None:
+    assert did_you_mean("zzz", ["a", "b"]) == "Known here: a, b."
+    assert did_you_mean("x", []) == "There is none here."
