@@ -133,6 +133,14 @@ def test_verify_prints_every_step_and_fails_on_a_changed_bundle(desk):
     assert json.loads(call("verify", "good", "--trust", "trust.json", "--json", expect=1))["ok"] is False
 
 
+def test_verify_recomputes_by_the_real_function_and_believes_no_other(monkeypatch):
+    monkeypatch.delitem(sys.modules, "seatrial.evidence.recompute")
+    said = call("verify", "good.seatrial", "--trust", "trust.json", expect=1)
+    # This bundle's records and plan are stand-ins, so the real recomputation can't but refuse them.
+    assert "NOT VERIFIED: 1 of 10 steps failed" in said
+    assert "plan.json is not a plan" in said.splitlines()[9]
+
+
 def test_a_release_is_digested_to_standard_output_with_images():
     said = call("release", "digest", "edge=app", "--name", "b", "--version", "1", "--image", f"web=sha256:{'a' * 64}")
     assert [s.name for s in parse_release(said.strip().encode()).subjects] == ["edge/main.py", "web"]
