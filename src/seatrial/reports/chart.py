@@ -50,7 +50,7 @@ class Layout:
     total: int
     left: int
     right: int
-    top: int = 30
+    top: int = 34
     bottom: int = 42
     height: int = 200
 
@@ -60,7 +60,7 @@ class Layout:
         return self.total - self.left - self.right
 
 
-WIDE = Layout("wide", 920, 64, 132)
+WIDE = Layout("wide", 940, 64, 104)
 NARROW = Layout("narrow", 360, 48, 88, height=190)
 LAYOUTS = (WIDE, NARROW)
 
@@ -111,7 +111,7 @@ class Axis:
 
 def linear(values: Iterable[float], title: str, label: str | None = None, least: float = 0.0) -> Axis:
     """Return a linear axis from zero to a round number above every value (and ``least``)."""
-    top = max([*values, least, 1e-9]) * 1.04
+    top = max([*values, least, 1e-9]) * 1.06
     rough = top / 4
     size = 10.0 ** math.floor(math.log10(rough))
     step = next(size * n for n in (1, 2, 2.5, 5, 10) if size * n >= rough)
@@ -123,7 +123,7 @@ def linear(values: Iterable[float], title: str, label: str | None = None, least:
 def logarithmic(values: Iterable[float], title: str, label: str) -> Axis:
     """Return a logarithmic axis that spans every value above zero, with ticks at 1, 2 and 5 or at decades."""
     positive = [value for value in values if value > 0] or [1.0]
-    low, high = min(positive) / 1.2, max(positive) * 1.35
+    low, high = min(positive) / 1.2, max(positive) * 1.8
     if high / low < 10:
         low = high / 10
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -207,8 +207,8 @@ def limit_layers(limits: Sequence[tuple[str, float]], axis: Axis, layout: Layout
     return [lines, halo, label_layer(rows, align="left", fontWeight=600)]
 
 
-def document(layers: Sequence[Layer], layout: Layout) -> dict[str, Any]:
-    """Return a whole Vega-Lite document with the house's look."""
+def document(layers: Sequence[Layer], layout: Layout, title_y: int = -24) -> dict[str, Any]:
+    """Return a whole Vega-Lite document with the house's look; the vertical axis is named ``title_y`` below its top."""
     axis = {"labelFontSize": 11.5, "titleFontSize": 11.5, "titleFontWeight": "normal", "titleColor": SOFT}
     axis |= {"labelColor": SOFT, "gridColor": GRID, "domainColor": GRID, "tickColor": GRID, "labelPadding": 5}
     return {
@@ -231,7 +231,7 @@ def document(layers: Sequence[Layer], layout: Layout) -> dict[str, Any]:
                 "titleAlign": "left",
                 "titleAnchor": "start",
                 "titleX": 8 - layout.left,
-                "titleY": -18,
+                "titleY": title_y,
                 "titleBaseline": "middle",
             },
         },

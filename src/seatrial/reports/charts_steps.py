@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from seatrial.model.verdict import StageResult, TrialVerdict
+from seatrial.model.verdict import TrialVerdict
 from seatrial.reports.chart import (
     LAYOUTS,
     LIMIT,
@@ -32,24 +32,25 @@ _MARKS = {True: "✓", False: "✗", None: "?"}
 _SYMBOLS = {True: "circle", False: "cross", None: "diamond"}
 
 
-def _levels(stages: Sequence[StageResult]) -> dict[str, Any]:
-    """Return the channel of the levels, in the order in which they were run."""
+def _levels(names: Sequence[str]) -> dict[str, Any]:
+    """Return the channel of the levels, in the plan's order."""
     return {
         "field": "level",
         "type": "ordinal",
         "sort": None,
-        "scale": {"domain": [stage.name for stage in stages], "paddingInner": 0.18, "paddingOuter": 0.1},
+        "scale": {"domain": list(names), "paddingInner": 0.18, "paddingOuter": 0.1},
         "axis": {"title": None, "labelAngle": 0, "labelOverlap": True, "ticks": False},
     }
 
 
-def step_chart(verdict: TrialVerdict, required: tuple[str, str] | None, say: Say) -> Documents:
+def step_chart(verdict: TrialVerdict, names: Sequence[str], required: tuple[str, str] | None, say: Say) -> Documents:
     """Return the goodput of each level as a bar below the offered load as a step, with the breakpoint.
 
     Args:
         verdict: Of a stress trial with at least one stage.
+        names: Of the levels to show, those that were run and those that were not, rising.
         required: (label, level name) of the capacity that the plan asks for; None when it asks for none, or when
-            no stage of that level was run.
+            it is no level of the plan.
         say: The page's texts.
     """
     stages = verdict.stages
@@ -64,22 +65,23 @@ def step_chart(verdict: TrialVerdict, required: tuple[str, str] | None, say: Say
         for stage in stages
     ]
     axis = linear((max(s.offered_per_s, s.goodput_per_s) for s in stages), say("axis.steps_per_s"))
-    x, last = _levels(stages), stages[-1]
+    x, last = _levels(names), stages[-1]
     found = {}
     for base in LAYOUTS:
-        layout = Layout(base.name, base.total, base.left, base.right, 44, 30, 230)
+        layout = Layout(base.name, base.total, base.left, base.right, 58, 30, 230)
         layers: list[Layer] = [
+            *_required(required, names, layout),
+            *_not_offered(len(stages), len(names), layout, say),
             _bars(bars, x, axis.encoding("goodput")),
-            _ticks(bars, x, axis.encoding("offered"), layout.width / len(bars)),
+            _ticks(bars, x, axis.encoding("offered"), layout.width / len(names)),
             _marks(bars, x, axis.encoding("goodput")),
-            *_breakpoint(verdict, layout, say),
-            *_required(required, stages, layout),
+            *_breakpoint(verdict, names, layout, say),
         ]
         labels = [
             (say("series.offered"), last.offered_per_s, "var(--c-offered)"),
             (say("series.goodput"), last.goodput_per_s, _COLOURS[last.held]),
         ]
-        found[base.name] = document([*layers, side_labels(labels, axis, layout)], layout)
+        found[base.name] = document([*layers, side_labels(labels, axis, layout)], layout, -46)
     return found
 
 
@@ -106,11 +108,11 @@ def _edge(index: int, count: int, layout: Layout) -> float:
     return step * (0.1 + index) - step * 0.09
 
 
-def _breakpoint(verdict: TrialVerdict, layout: Layout, say: Say) -> list[Layer]:
-    broken = next((i for i, stage in enumerate(verdict.stages) if stage.held is False), None)
-    if broken is None:
+def _breakpoint(verdict: TrialVerdict, names: Sequence[str], layout: Layout, say: Say) -> list[Layer]:
+    broken = next((stage.name for stage in verdict.stages if stage.held is False), None)
+    if broken is None or broken not in names:
         return []
-    at = round(_edge(broken, len(verdict.stages), layout), 1)
+    at = round(_edge(list(names).index(broken), len(names), layout), 1)
     line: Layer = {
         "data": {"values": [{"px": at, "from": -22, "to": layout.height}]},
         "mark": {"type": "rule", "stroke": "var(--c-broken)", "strokeWidth": 2},
@@ -120,19 +122,19 @@ def _breakpoint(verdict: TrialVerdict, layout: Layout, say: Say) -> list[Layer]:
             "y2": {"field": "to"},
         },
     }
-    text = say("chart.breakpoint", level=verdict.stages[broken].name)
+    text = say("chart.breakpoint", level=broken)
     late = at > layout.width * 0.6
     place = {"px": at - 6 if late else at + 6, "py": -17, "text": text, "colour": "var(--c-broken)"}
     return [line, label_layer([place], align="right" if late else "left", fontWeight=700)]
 
 
-def _required(required: tuple[str, str] | None, stages: Sequence[StageResult], layout: Layout) -> list[Layer]:
+def _required(required: tuple[str, str] | None, names: Sequence[str], layout: Layout) -> list[Layer]:
     """Return the capacity that is asked for, as a labelled dashed line through the middle of its level."""
     if required is None:
         return []
     text, level = required
-    index = [stage.name for stage in stages].index(level)
-    step = layout.width / (len(stages) - 0.18 + 0.2)
+    index = list(names).index(level)
+    step = layout.width / (len(names) - 0.18 + 0.2)
     at = round(step * (0.1 + index) + step * 0.41, 1)
     line: Layer = {
         "data": {"values": [{"px": at, "from": -6, "to": layout.height}]},
@@ -148,7 +150,19 @@ def _required(required: tuple[str, str] | None, stages: Sequence[StageResult], l
     return [line, label_layer([place], align="right" if left else "left", fontWeight=600)]
 
 
-def level_response_chart(verdict: TrialVerdict, limits: Sequence[tuple[str, float]], say: Say) -> Documents:
+def _not_offered(run: int, count: int, layout: Layout, say: Say) -> list[Layer]:
+    """Return words in the empty place of the levels that were not run; nothing when there is no room for them."""
+    first = _edge(run, count, layout)
+    if run >= count or layout.width - first < 60:
+        return []
+    middle = (first + layout.width) / 2
+    place = {"px": round(middle, 1), "py": layout.height - 14, "text": say("chart.not_offered"), "colour": SOFT}
+    return [label_layer([place], align="center", fontSize=11)]
+
+
+def level_response_chart(
+    verdict: TrialVerdict, names: Sequence[str], limits: Sequence[tuple[str, float]], say: Say
+) -> Documents:
     """Return p95 response time per level with its limits as (label, nanoseconds); hidden ones are marked as such."""
     stages = verdict.stages
     known = [stage.p95_ns / MS for stage in stages if stage.p95_ns]
@@ -167,7 +181,7 @@ def level_response_chart(verdict: TrialVerdict, limits: Sequence[tuple[str, floa
         }
         for stage in stages
     ]
-    x = _levels(stages)
+    x = _levels(names)
     x["axis"] = {**x["axis"], "title": say("axis.level")}
     found = {}
     for base in LAYOUTS:

@@ -173,24 +173,40 @@ def response_chart(view: TrialView, limits: Sequence[tuple[str, float]], say: Sa
     positive = [value for value in shown if value > 0]
     broad = bool(positive) and max(positive) / min(positive) > _BROAD_LOG_RANGE
     axis = logarithmic(positive, "", MS_LABEL) if broad else linear(shown, "", MS_LABEL)
-    if axis.log:  # a waiting time of zero has no place on this axis: hold it at the lower edge
-        for row in rows:
-            for name, _ in series:
-                value = row[f"{name}_ns"]
-                row[f"{name}_ns"] = None if value is None else max(float(value), axis.low)
     found = {}
     for layout in LAYOUTS:
         layers = _stage_layers(view, time, size, layout, say)
-        layers += [_line(rows, f"{name}_ns", time, axis, colour, 1.8) for name, colour in series]
+        layers += _mostly_unanswered(view, time, size)
+        known = [{**row, **{f"{n}_ns": None for n, _ in series if row[f"{n}_at_least"]}} for row in rows]
+        layers += [_line(known, f"{name}_ns", time, axis, colour, 1.8) for name, colour in series]
         layers += [layer for name, colour in series for layer in _at_least(rows, name, time, axis, colour)]
         layers += limit_layers(lines, axis, layout)
-        labels = [(name, _last(rows, f"{name}_ns"), colour) for name, colour in series]
+        labels = [(n, _last(known, f"{n}_ns") or _last(rows, f"{n}_ns"), colour) for n, colour in reversed(series)]
         found[layout.name] = document([*layers, side_labels(labels, axis, layout)], layout)
     return found
 
 
+def _mostly_unanswered(view: TrialView, time: dict[str, Any], size: float) -> list[Layer]:
+    """Return the stretches in which most steps were never answered, shaded: no line must look fine there."""
+    if view.timeline is None:
+        return []
+    hidden = view.timeline.filter(pl.col("p50_at_least")).select(
+        (pl.col("at_ns") / size).round(4).alias("t"),
+        ((pl.col("at_ns") + pl.col("width_ns")) / size).round(4).alias("to"),
+    )
+    mark = {"type": "rect", "fill": "var(--c-error)", "opacity": 0.16, "clip": True}
+    encoding = {"x": time, "x2": {"field": "to"}}
+    return [{"data": {"values": hidden.to_dicts()}, "mark": mark, "encoding": encoding}] if hidden.height else []
+
+
 def _at_least(rows: list[Row], name: str, time: dict[str, Any], axis: Axis, colour: str) -> list[Layer]:
-    values = [{"t": row["t"], name: row[f"{name}_ns"]} for row in rows if row[f"{name}_at_least"]]
+    """Return a triangle where a percentile is only known to be at least so long.
+
+    A step that was never tried has waited for nothing; where such steps leave no bound worth drawing there is no
+    triangle, and the shading of the stretch speaks alone.
+    """
+    marked = [(row["t"], row[f"{name}_ns"]) for row in rows if row[f"{name}_at_least"]]
+    values = [{"t": t, name: ns} for t, ns in marked if ns is not None and ns > max(axis.low, 1e-3)]
     if not values:
         return []
     mark = {"type": "point", "shape": "triangle-up", "size": 34, "fill": "var(--page)", "stroke": colour}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seatrial.model.verdict import Capacity, TrialVerdict
+from seatrial.model.verdict import Capacity, TrialVerdict, Verdict
 from seatrial.reports.texts import Say
 from seatrial.reports.view import ReportView
 from seatrial.reports.wording import level
@@ -25,18 +25,19 @@ class Fact:
 def facts(view: ReportView, say: Say) -> tuple[Fact, ...]:
     """Return the forecast, the load trial's response time and errors, and the stress trial's capacity.
 
-    A figure whose trial did not take place, or has no judged stage, is left out; the page names that trial as
-    missing elsewhere.
+    A figure whose trial did not take place, has no judged stage or can't be relied on is left out: a good figure
+    from an INVALID trial would be read as good news. The page says elsewhere what became of that trial.
     """
     found = []
     if view.plan:
         demand = view.plan.demand
         note = say("fact.peak_source", source=demand.source) if demand.source else say("fact.peak_no_source")
         found.append(Fact(say("fact.peak"), say("fact.peak_value", rate=format_number(demand.peak)), note))
-    load = next((trial for trial in view.verdict.trials if trial.kind == "load" and trial.stages), None)
+    valid = [trial for trial in view.verdict.trials if trial.verdict is not Verdict.INVALID]
+    load = next((trial for trial in valid if trial.kind == "load" and trial.stages), None)
     if load:
         found += _load(load, say)
-    stress = next((trial for trial in view.verdict.trials if trial.capacity is not None), None)
+    stress = next((trial for trial in valid if trial.capacity is not None), None)
     if stress and stress.capacity:
         found.append(_capacity(stress.capacity, stress, view, say))
     return tuple(found)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from seatrial.model.objective import Load, Metric
 from seatrial.model.sample import Outcome
+from seatrial.model.trial import StressTrial
 from seatrial.model.verdict import StageResult, TrialVerdict
 from seatrial.reports.chart import draw
 from seatrial.reports.charts_steps import level_response_chart, step_chart
@@ -16,6 +17,8 @@ from seatrial.reports.wording import time_limits, time_or_unknown
 from seatrial.units import format_duration, format_number, format_share
 
 __all__ = ["Figure", "health_figures", "trial_figures"]
+
+MAX_LEVELS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +100,21 @@ def _steps(view: TrialView, verdict: TrialVerdict, say: Say) -> Figure:
     objectives = view.trial.objectives if view.trial else ()
     loads = [o.load for o in objectives if o.metric is Metric.CAPACITY and o.load]
     limits = time_limits(objectives, say, quantile=0.95)
+    names = _level_names(view, verdict)
     identity = f"t{view.index + 1}-steps"
-    svg = draw(step_chart(verdict, _required(loads, verdict.stages, say), say), identity, finding)
-    svg += draw(level_response_chart(verdict, limits, say), f"{identity}-p95", finding)
+    svg = draw(step_chart(verdict, names, _required(loads, names, say), say), identity, finding)
+    svg += draw(level_response_chart(verdict, names, limits, say), f"{identity}-p95", finding)
     return Figure(identity, say("figure.steps"), finding, say("figure.steps_note"), svg)
 
 
-def _required(loads: list[Load], stages: tuple[StageResult, ...], say: Say) -> tuple[str, str] | None:
-    names = {stage.name for stage in stages}
+def _level_names(view: TrialView, verdict: TrialVerdict) -> list[str]:
+    """Return the levels to show: all of the plan, as far as they are few enough to be seen, and all that were run."""
+    run = [stage.name for stage in verdict.stages]
+    planned = [str(level) for level in view.trial.levels] if isinstance(view.trial, StressTrial) else []
+    return planned[: max(len(run), MAX_LEVELS)] if planned[: len(run)] == run else run
+
+
+def _required(loads: list[Load], names: list[str], say: Say) -> tuple[str, str] | None:
     return next(((say("limit.capacity", level=str(load)), str(load)) for load in loads if str(load) in names), None)
 
 
@@ -130,10 +140,17 @@ def _response_finding(stages: tuple[StageResult, ...], say: Say) -> str:
         return say("figure.response_raw")
     if len(stages) == 1:
         (stage,) = stages
-        times = (time_or_unknown(ns, say) for ns in (stage.p50_ns, stage.p95_ns, stage.p99_ns))
-        p50, p95, p99 = times
+        if stage.p50_ns is None:
+            return say("figure.response_none")
+        p50 = format_duration(stage.p50_ns)
+        if stage.p95_ns is None or stage.p99_ns is None:
+            p95 = "" if stage.p95_ns is None else say("figure.response_p95", p95=format_duration(stage.p95_ns))
+            return say("figure.response_some", p50=p50, p95=p95)
+        p95, p99 = format_duration(stage.p95_ns), format_duration(stage.p99_ns)
         return say("figure.response_one", p50=p50, p95=p95, p99=p99)
     first, last = stages[0], stages[-1]
+    if last.p95_ns is None:
+        return say("figure.response_lost", first=time_or_unknown(first.p95_ns, say), level=last.name)
     return say(
         "figure.response_many",
         first=time_or_unknown(first.p95_ns, say),

@@ -16,13 +16,13 @@ from markupsafe import Markup
 from seatrial.model.journal import Event, EventKind
 from seatrial.model.reasons import Language, sentence
 from seatrial.model.release import Subject
-from seatrial.model.verdict import Reason, StageResult
+from seatrial.model.verdict import Reason, StageResult, Verdict
 from seatrial.reports.facts import facts
 from seatrial.reports.figures import Figure, health_figures, trial_figures
 from seatrial.reports.reading import Diagnostic
 from seatrial.reports.texts import Say, say_in
 from seatrial.reports.view import ReportView, TrialView
-from seatrial.reports.wording import bounds, check_limit, check_seen, gauge, measured, time_or_unknown
+from seatrial.reports.wording import bounds, check_limit, check_seen, gauge, measured, objective_text, time_or_unknown
 from seatrial.units import format_number, format_share
 
 __all__ = ["render_html"]
@@ -87,12 +87,12 @@ def _objective_rows(view: ReportView, say: Say) -> list[dict[str, Any]]:
     return [
         {
             "trial": trial.name,
-            "objective": result.objective,
+            "objective": objective_text(result.objective, say),
             "measured": measured(result.value, result.unit, say),
             "bounds": bounds(result.value, result.unit, say),
             "gauge": gauge(result, say),
             "samples": f"{result.samples:,}",
-            "verdict": result.verdict.value,
+            "verdict": "INVALID" if trial.verdict is Verdict.INVALID else result.verdict.value,
         }
         for trial in view.verdict.trials
         for result in trial.objectives
@@ -109,7 +109,6 @@ def _trial(trial: TrialView, view: ReportView, language: Language, say: Say) -> 
         "heading": kind if trial.name == trial.kind else say("section.trial", kind=kind, name=trial.name),
         "kind": trial.kind,
         "verdict": verdict.verdict.value if verdict else "NONE",
-        "reasons": reasons,
         "new_reasons": [reason for reason in reasons if reason not in run_says],
         "ending": say(f"ending.{trial.log.ending.value.replace(' ', '_')}"),
         "details": trial.log.details,

@@ -199,11 +199,14 @@ def _timeline(
 ) -> tuple[int, pl.DataFrame]:
     """Return bins stage by stage, so that a bin never mixes two loads, with an empty row after each stage."""
     last, count = records.select(pl.col("intended_ns").max(), pl.len()).collect().row(0)
-    most = max(24, min(MAX_BINS - len(stages), count // _STEPS_PER_BIN))
+    most = max(40, min(MAX_BINS - len(stages), count // _STEPS_PER_BIN))
     bin_ns = bin_width_ns(max(last - start_ns, 1), most)
     stage = pl.col("session") // SESSION_STRIDE
     frames = [
-        timeline(records.filter(stage == log.index), bin_ns, log.started_ns, log.load_end_ns or stop_ns)
+        _without_tail_rates(
+            timeline(records.filter(stage == log.index), bin_ns, log.started_ns, log.load_end_ns or stop_ns),
+            log.load_end_ns,
+        )
         for log in stages
     ] or [timeline(records, bin_ns, start_ns, stop_ns)]
     full = [frame for frame in frames if frame.height]
@@ -215,6 +218,14 @@ def _timeline(
         parts.append(frame)
     whole = pl.concat(parts, how="diagonal") if parts else frames[0]
     return bin_ns, whole.with_columns(pl.col("at_ns") - start_ns)
+
+
+def _without_tail_rates(frame: pl.DataFrame, load_end_ns: int | None) -> pl.DataFrame:
+    """Take the rates out of bins after the last arrival: sessions run out there, which is no drop in load."""
+    if load_end_ns is None:
+        return frame
+    rates = ("offered_per_s", "achieved_per_s", "goodput_per_s")
+    return frame.with_columns(pl.when(pl.col("at_ns") < load_end_ns).then(pl.col(rate)).alias(rate) for rate in rates)
 
 
 def _spans(log: TrialLog, trial: Trial | None, plan: Plan | None, start_ns: int) -> tuple[Span, ...]:

@@ -19,6 +19,7 @@ __all__ = [
     "gauge",
     "level",
     "measured",
+    "objective_text",
     "quantity",
     "time_limits",
     "time_or_unknown",
@@ -69,6 +70,8 @@ def measured(value: Bounded, unit: str, say: Say) -> str:
         return quantity(value.estimate, unit)
     if value.lower is not None:
         return say("measure.at_least", value=quantity(value.lower, unit))
+    if value.upper is not None:
+        return say("fact.capacity_below", level=quantity(value.upper, unit))
     return say("measure.hidden") if unit == "ns" else say("measure.none")
 
 
@@ -110,6 +113,24 @@ def gauge(result: ObjectiveResult, say: Say) -> Gauge | None:
     text = {Verdict.PASS: "gauge.keeps", Verdict.FAIL: "gauge.breaks"}.get(result.verdict, "gauge.crosses")
     dot = None if value.estimate is None else place(value.estimate)
     return Gauge(ends[0], ends[1], dot, _LIMIT_AT, breaks_right, say(text))
+
+
+def objective_text(objective: str, say: Say) -> str:
+    """Return an objective in the page's language; one of another grammar stays as it was written."""
+    parsed = _parsed(objective)
+    if parsed is None:
+        return objective
+    name = say(f"metric.{parsed.metric.value.replace(' ', '_')}")
+    if parsed.quantile is not None:
+        name = say("metric.quantile", name=name, quantile=f"p{parsed.quantile * 100:g}")
+    elif parsed.statistic == "mean":
+        name = say("metric.mean", name=name)
+    unit = "ns" if parsed.is_time else parsed.load.unit if parsed.load else "share"
+    sign = "≤" if parsed.relation == "<=" else "≥"
+    text = f"{name} {sign} {quantity(parsed.limit, unit)}"
+    if parsed.step is not None:
+        return say("metric.for_step", text=text, name=parsed.step)
+    return text if parsed.journey is None else say("metric.for_journey", text=text, name=parsed.journey)
 
 
 def _parsed(objective: str) -> Objective | None:

@@ -1,0 +1,104 @@
+"""The verdict on a terminal: what a person reads after a run, and what ``seatrial assess`` prints."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from seatrial.model.reasons import Language, sentence
+from seatrial.model.verdict import ObjectiveResult, Reason, RunVerdict, StageResult, TrialVerdict, Verdict
+from seatrial.reports.texts import Say, say_in
+from seatrial.reports.wording import bounds, measured, objective_text
+from seatrial.units import format_duration, format_number, format_share
+
+__all__ = ["render_text"]
+
+STYLES = {
+    Verdict.PASS: "bold green",
+    Verdict.FAIL: "bold red",
+    Verdict.INCONCLUSIVE: "bold yellow",
+    Verdict.INVALID: "bold magenta",
+}
+_HELD = {True: ("✓", "held.true", "green"), False: ("✗", "held.false", "bold red"), None: ("?", "held.none", "yellow")}
+
+
+def render_text(verdict: RunVerdict, language: Language = "en") -> RenderableType:
+    """Return a verdict as something rich can print: verdict, reasons, limits, and the levels of a stress trial.
+
+    Words carry the meaning and colours only repeat it, so it reads the same without a terminal. Reasons are
+    shown as they are: square brackets in a plan's names are not markup.
+    """
+    say = say_in(language)
+    parts: list[RenderableType] = [
+        Text.assemble(
+            (say(f"verdict.{verdict.verdict}"), STYLES[verdict.verdict]), "  ", say(f"means.{verdict.verdict}")
+        ),
+        *_reasons(verdict.reasons, language),
+    ]
+    for trial in verdict.trials:
+        parts += [Text(""), *_trial(trial, language, say)]
+    return Group(*parts)
+
+
+def _trial(trial: TrialVerdict, language: Language, say: Say) -> list[RenderableType]:
+    parts: list[RenderableType] = [
+        Text.assemble((trial.name, "bold"), "  ", (say(f"verdict.{trial.verdict}"), STYLES[trial.verdict])),
+        *_reasons(trial.reasons, language),
+    ]
+    if trial.objectives:
+        parts.append(Padding(_objectives(trial, say), (0, 0, 0, 2)))
+    if len(trial.stages) > 1:
+        parts.append(Padding(_levels(trial.stages, say), (0, 0, 0, 2)))
+    return parts
+
+
+def _reasons(reasons: tuple[Reason, ...], language: Language) -> list[RenderableType]:
+    sentences = dict.fromkeys(sentence(reason.code, reason.params, language) for reason in reasons)
+    return [Padding(Text(f"• {text}"), (0, 0, 0, 2)) for text in sentences]
+
+
+def _table() -> Table:
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim", show_edge=False)
+
+
+def _objectives(trial: TrialVerdict, say: Say) -> Table:
+    table = _table()
+    for key in ("objective", "measured", "bounds", "verdict"):
+        table.add_column(say(f"table.{key}"))
+    for result in trial.objectives:
+        table.add_row(*_objective(result, trial, say))
+    return table
+
+
+def _objective(result: ObjectiveResult, trial: TrialVerdict, say: Say) -> tuple[Text, ...]:
+    # A limit that was "kept" in a trial that can't be relied on is not kept.
+    shown = Verdict.INVALID if trial.verdict is Verdict.INVALID else result.verdict
+    return (
+        Text(objective_text(result.objective, say)),
+        Text(measured(result.value, result.unit, say), style="bold"),
+        Text(bounds(result.value, result.unit, say)),
+        Text(say(f"verdict.{shown}"), style=STYLES[shown]),
+    )
+
+
+def _levels(stages: tuple[StageResult, ...], say: Say) -> Table:
+    table = _table()
+    table.add_column(say("table.stage"))
+    for key in ("offered", "goodput", "errors"):
+        table.add_column(say(f"table.{key}"), justify="right")
+    table.add_column("p95", justify="right")
+    table.add_column(say("table.held"))
+    for stage in stages:
+        mark, key, style = _HELD[stage.held]
+        table.add_row(
+            Text(stage.name),
+            Text(f"{format_number(stage.offered_per_s)}/s"),
+            Text(f"{format_number(stage.goodput_per_s)}/s"),
+            Text(format_share(1 - stage.ok / stage.intended) if stage.intended else say("page.dash")),
+            Text(say("kept.none") if stage.p95_ns is None else format_duration(stage.p95_ns)),
+            Text(f"{mark} {say(key)}", style=style),
+        )
+    return table
