@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,8 +40,6 @@ def report(
 
     Without --html the verdict is printed. A report is no check of integrity: that is `seatrial verify`.
     """
-    from rich.console import Console
-
     from seatrial.evidence.bundle import open_bundle
     from seatrial.evidence.recompute import recompute
     from seatrial.reports.text import render_text
@@ -49,7 +48,7 @@ def report(
     with open_bundle(bundle) as directory:
         verdict = recompute(directory)
         if html is None:
-            Console().print(render_text(verdict, language))
+            typer.echo(render_text(verdict, language, colour=sys.stdout.isatty()))
             return
         from seatrial.reports.html import render_html
         from seatrial.reports.view import report_view

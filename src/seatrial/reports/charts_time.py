@@ -292,8 +292,8 @@ def cpu_chart(view: TrialView, limit: float | None, say: Say) -> Documents:
     ]
     by_time = view.health.group_by("at_ns").agg(pl.col("machine_cpu").mean()).sort("at_ns")
     machine: list[Row] = [{"t": round(at / size, 4), "machine": round(cpu, 4)} for at, cpu in by_time.iter_rows()]
-    axis = linear([*_values(worker, "cpu"), *_values(machine, "machine")], "", SHARE_LABEL, least=1.0)
-    axis = Axis(0, max(1.0, axis.high), False, (0, 0.25, 0.5, 0.75, 1.0), "", SHARE_LABEL)
+    top = max([1.0, *_values(worker, "cpu"), *_values(machine, "machine")])
+    axis = Axis(0, top * 1.06, False, (0, 0.25, 0.5, 0.75, 1.0), "", SHARE_LABEL)
     limits = [] if limit is None else [(say("limit.cpu", limit=f"{limit * 100:g} %"), limit)]
     found = {}
     for base in LAYOUTS:

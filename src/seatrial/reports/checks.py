@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from seatrial.model.journal import Ending, TrialLog
 from seatrial.model.policy import Policy, Validity
 from seatrial.model.sample import SESSION_STRIDE, Outcome
 from seatrial.model.trial import LoadTrial, Trial
+from seatrial.stats.timeline import rank_index
 from seatrial.units import SECOND
 
 __all__ = ["CPU_WINDOW_NS", "Check", "busiest", "health_checks", "send_lag_limit_ns"]
@@ -51,22 +53,28 @@ def send_lag_limit_ns(validity: Validity, trial: Trial | None) -> float:
 
 
 def busiest(health: pl.DataFrame) -> pl.DataFrame:
-    """Return, per instant, the mean CPU share of the busiest worker over the ten seconds before it.
+    """Return the mean CPU share of the busiest worker over each ten seconds, weighted by time.
+
+    The same windows as the verdict's: a row tells of the time since the row before it, the first of one second, and
+    a window is the whole of the rows where they are shorter.
 
     Args:
-        health: Ordered by worker and time.
+        health: Ordered by worker and time, at least one row.
 
     Returns:
-        Columns ``at_ns`` (ascending, distinct) and ``cpu_share``.
+        Columns ``at_ns`` (the window's end; ascending, distinct) and ``cpu_share``.
     """
-    smooth = health.select(
-        "worker",
-        "at_ns",
-        pl.col("cpu_share")
-        .rolling_mean_by(pl.col("at_ns").cast(pl.Datetime("ns")), window_size="10s", closed="right")
-        .over("worker"),
-    )
-    return smooth.group_by("at_ns").agg(pl.col("cpu_share").max()).sort("at_ns")
+    frames = []
+    for _, rows in health.group_by("worker", maintain_order=True):
+        at = rows["at_ns"].to_numpy().astype(np.float64)
+        edges = np.concatenate([[at[0] - SECOND], at])
+        used = np.concatenate([[0.0], np.cumsum(rows["cpu_share"].to_numpy() * np.diff(edges))])
+        starts = np.maximum(at - CPU_WINDOW_NS, edges[0])
+        lengths = at - starts
+        full = lengths >= min(CPU_WINDOW_NS, edges[-1] - edges[0])
+        means = (used[1:] - np.interp(starts, edges, used))[full] / lengths[full]
+        frames.append(pl.DataFrame({"at_ns": at[full].astype(np.int64), "cpu_share": means.round(6)}))
+    return pl.concat(frames).group_by("at_ns").agg(pl.col("cpu_share").max()).sort("at_ns")
 
 
 def health_checks(
@@ -102,17 +110,27 @@ def _judged(records: pl.LazyFrame | None, trial: Trial | None, log: TrialLog) ->
 
 
 def _from_records(judged: pl.LazyFrame) -> tuple[float, float | None, float | None]:
+    """Return the number of records, and the worst stage's share of unsent steps and p99 of send lag."""
+    unsent = pl.col("outcome") == int(Outcome.UNSENT)
+    given_up = (pl.col("outcome") == int(Outcome.ABORTED)) & unsent.any().over("session")
     lag = pl.col("sent_ns") - pl.col("intended_ns")
-    samples, unsent, lag_p99 = (
-        judged.select(
-            pl.len(),
-            (pl.col("outcome") == int(Outcome.UNSENT)).mean().alias("unsent"),
-            lag.quantile(0.99, interpolation="higher").alias("lag"),
+    sent = pl.col("sent_ns").count()
+    samples, worst, lag_p99 = (
+        judged.with_columns(
+            (pl.col("session") // SESSION_STRIDE).alias("stage"),
+            (unsent | given_up).alias("not_sent"),
         )
+        .group_by("stage")
+        .agg(
+            pl.len().alias("samples"),
+            pl.col("not_sent").mean(),
+            lag.drop_nulls().sort().get(rank_index(0.99, sent), null_on_oob=True).alias("lag"),
+        )
+        .select(pl.col("samples").sum(), pl.col("not_sent").max(), pl.col("lag").max())
         .collect()
         .row(0)
     )
-    return float(samples), unsent, None if lag_p99 is None else float(lag_p99)
+    return float(samples), worst, None if lag_p99 is None else float(lag_p99)
 
 
 def _at_most(code: str, seen: float | None, limit: float | None, unit: Literal["share", "ns"]) -> Check:

@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from seatrial.model.journal import Event, EventKind
+from seatrial.model.journal import Ending, Event, EventKind
 from seatrial.model.reasons import Language, sentence
 from seatrial.model.release import Subject
 from seatrial.model.verdict import Reason, StageResult, Verdict
@@ -110,7 +110,7 @@ def _trial(trial: TrialView, view: ReportView, language: Language, say: Say) -> 
         "kind": trial.kind,
         "verdict": verdict.verdict.value if verdict else "NONE",
         "new_reasons": [reason for reason in reasons if reason not in run_says],
-        "ending": say(f"ending.{trial.log.ending.value.replace(' ', '_')}"),
+        "ending": _ending(trial, say),
         "details": trial.log.details,
         "figures": [_safe(figure) for figure in trial_figures(trial, say)],
         "stages": [_stage(stage, say) for stage in verdict.stages] if verdict else [],
@@ -120,9 +120,7 @@ def _trial(trial: TrialView, view: ReportView, language: Language, say: Say) -> 
         "checks": [
             {
                 "text": say(f"check.{check.code}"),
-                "seen": say(f"ending.{trial.log.ending.value.replace(' ', '_')}")
-                if check.code == "ending"
-                else check_seen(check, say),
+                "seen": _ending(trial, say) if check.code == "ending" else check_seen(check, say),
                 "limit": check_limit(check, say),
                 "kept": _KEPT[check.kept],
             }
@@ -130,6 +128,11 @@ def _trial(trial: TrialView, view: ReportView, language: Language, say: Say) -> 
         ],
         "health_figures": [_safe(figure) for figure in health_figures(trial, say)],
     }
+
+
+def _ending(trial: TrialView, say: Say) -> str:
+    never = trial.log.ending is Ending.UNKNOWN and not trial.log.workers
+    return say("ending.never" if never else f"ending.{trial.log.ending.value.replace(' ', '_')}")
 
 
 def _safe(figure: Figure) -> dict[str, Any]:

@@ -1,9 +1,11 @@
-"""The verdict on a terminal: what a person reads after a run, and what ``seatrial assess`` prints."""
+"""The verdict as text: what a person reads on a terminal after a run, and what ``seatrial assess`` prints."""
 
 from __future__ import annotations
 
+from io import StringIO
+
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -25,22 +27,39 @@ STYLES = {
 _HELD = {True: ("✓", "held.true", "green"), False: ("✗", "held.false", "bold red"), None: ("?", "held.none", "yellow")}
 
 
-def render_text(verdict: RunVerdict, language: Language = "en") -> RenderableType:
-    """Return a verdict as something rich can print: verdict, reasons, limits, and the levels of a stress trial.
+def render_text(verdict: RunVerdict, language: Language = "en", *, colour: bool = False, width: int = 110) -> str:
+    """Return a verdict as text: verdict, reasons, limits, and the levels of a stress trial.
 
-    Words carry the meaning and colours only repeat it, so it reads the same without a terminal. Reasons are
-    shown as they are: square brackets in a plan's names are not markup.
+    Words carry the meaning and colours only repeat it. Reasons are shown as they are: square brackets in a plan's
+    names are not markup. There is no space at the end of a line and no newline at the end of the text.
+
+    Args:
+        verdict: What to show.
+        language: Of every word but the plan's own.
+        colour: Whether to add ANSI colours, for a terminal.
+        width: Characters in a line.
     """
     say = say_in(language)
+    word, means = say(f"verdict.{verdict.verdict}"), say(f"means.{verdict.verdict}")
     parts: list[RenderableType] = [
-        Text.assemble(
-            (say(f"verdict.{verdict.verdict}"), STYLES[verdict.verdict]), "  ", say(f"means.{verdict.verdict}")
-        ),
+        Text.assemble((word, STYLES[verdict.verdict]), "  ", means),
         *_reasons(verdict.reasons, language),
     ]
     for trial in verdict.trials:
         parts += [Text(""), *_trial(trial, language, say)]
-    return Group(*parts)
+    page = StringIO()
+    console = Console(
+        file=page,
+        width=width,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        highlight=False,
+        legacy_windows=False,
+        _environ={},
+    )
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in page.getvalue().rstrip().splitlines())
 
 
 def _trial(trial: TrialVerdict, language: Language, say: Say) -> list[RenderableType]:

@@ -150,7 +150,7 @@ def _trial(
     journal: tuple[Event, ...],
 ) -> TrialView:
     trial = plan.trials[index] if plan else None
-    log = trial_log(journal, index)
+    log = _log(reader, journal, index)
     kind = trial.kind if trial else verdict.kind if verdict else ""
     never_begun = bool(journal) and not log.workers
     view = TrialView(index, name, kind, verdict, trial, log, (), 0, None, None, {}, 0, (), ())
@@ -166,7 +166,7 @@ def _trial(
         counts = records.group_by("outcome").agg(pl.len().alias("count")).sort("outcome").collect()
         labels = {int(outcome): outcome.label for outcome in Outcome}
         outcomes = {labels.get(code, f"outcome {code}"): int(count) for code, count in counts.iter_rows()}
-        bin_ns, frame = _timeline(records, log.stages, start_ns, _stop_ns(journal, index))
+        bin_ns, frame = _timeline(records, log.stages, start_ns, _stop_ns(journal, log))
         view = replace(view, outcomes=outcomes, records=sum(outcomes.values()), bin_ns=bin_ns, timeline=frame)
     if health is not None:
         health = health.with_columns(pl.col("at_ns") - start_ns)
@@ -179,6 +179,14 @@ def _trial(
     )
 
 
+def _log(reader: Reader, journal: tuple[Event, ...], index: int) -> TrialLog:
+    try:
+        return trial_log(journal, index)
+    except (KeyError, TypeError, ValueError) as error:
+        reader.missing.append(Missing("unreadable", "journal.jsonl", repr(error)))
+        return trial_log((), index)
+
+
 def _start_ns(log: TrialLog, records: pl.LazyFrame | None, health: pl.DataFrame | None) -> int:
     if log.stages:
         return log.stages[0].started_ns
@@ -187,11 +195,11 @@ def _start_ns(log: TrialLog, records: pl.LazyFrame | None, health: pl.DataFrame 
     return 0 if health is None else int(health["at_ns"].min() or 0)  # type: ignore[arg-type]
 
 
-def _stop_ns(journal: tuple[Event, ...], trial: int) -> int | None:
+def _stop_ns(journal: tuple[Event, ...], log: TrialLog) -> int | None:
     """Return when a trial that did not complete was last heard of: beyond that nothing more was offered."""
-    if trial_log(journal, trial).ending is Ending.COMPLETED:
+    if log.ending is Ending.COMPLETED:
         return None
-    return max((event.at_ns for event in journal if event.trial == trial), default=None)
+    return max((event.at_ns for event in journal if event.trial == log.trial), default=None)
 
 
 def _timeline(

@@ -18,7 +18,7 @@ import polars as pl
 from seatrial.model.sample import CENSORED, Outcome
 from seatrial.units import MS, SECOND
 
-__all__ = ["MAX_BINS", "QUANTILES", "bin_width_ns", "timeline"]
+__all__ = ["MAX_BINS", "QUANTILES", "bin_width_ns", "rank_index", "timeline"]
 
 MAX_BINS = 240
 """More bins than this are no longer seen as separate on a page."""
@@ -100,7 +100,7 @@ def _bins(lazy: pl.LazyFrame, bin_ns: int, start_ns: int) -> pl.DataFrame:
             *quantiles,
             lag.drop_nulls()
             .sort()
-            .get(_index(0.99, pl.col("sent_ns").count()), null_on_oob=True)
+            .get(rank_index(0.99, pl.col("sent_ns").count()), null_on_oob=True)
             .alias("send_lag_p99_ns"),
             *counts,
         )
@@ -109,13 +109,13 @@ def _bins(lazy: pl.LazyFrame, bin_ns: int, start_ns: int) -> pl.DataFrame:
     )
 
 
-def _index(q: float, count: pl.Expr) -> pl.Expr:
+def rank_index(q: float, count: pl.Expr) -> pl.Expr:
     """Return the zero-based index of rank ⌈q·n⌉; the subtrahend keeps 0.95 · 100 from becoming rank 96."""
     return (count.cast(pl.Float64) * q - 1e-9).ceil().clip(lower_bound=1).cast(pl.Int64) - 1
 
 
 def _quantile(name: str, q: float, answered: pl.Expr, waited: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    index = _index(q, pl.len())
+    index = rank_index(q, pl.len())
     known = waited.filter(answered).sort().get(index, null_on_oob=True)
     bound = waited.sort().get(index, null_on_oob=True)
     hidden = index >= answered.sum().cast(pl.Int64)
