@@ -129,7 +129,7 @@ def _put_on_trial(name: str, office: _Office, plan_file: Path, workers: int) -> 
         result = execute(loaded, load_policy("demo"), options, LocalBackend, LiveView(label), SystemClock())
         sold = _audit(box.url)
     print(f"\n── {label} " + "─" * 60)
-    print(render_text(result.verdict))
+    print(render_text(result.verdict, colour=sys.stdout.isatty()))
     print(sold)
     ruling = _decide(name, office, result)
     decision = _gate(name, office, manifest)

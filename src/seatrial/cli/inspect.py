@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -34,5 +35,5 @@ def assess(
                 json.dumps({**verdict.as_document(), "bundle": str(bundle), "digest": bundle_digest(folder)}, indent=2)
             )
         else:
-            print(render_text(verdict))
+            print(render_text(verdict, colour=sys.stdout.isatty()))
     raise typer.Exit(exit_codes.OF_VERDICT[verdict.verdict.value])

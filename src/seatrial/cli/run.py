@@ -84,7 +84,7 @@ def print_result(result: RunResult, as_json: bool) -> None:
         return
     from seatrial.reports.text import render_text
 
-    print(render_text(result.verdict))
+    print(render_text(result.verdict, colour=sys.stdout.isatty()))
     print(f"report    {result.bundle / 'report.html'}")
     print(f"evidence  {result.bundle}")
     print(f"digest    sha256:{result.digest}")
