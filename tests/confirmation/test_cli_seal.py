@@ -1,5 +1,7 @@
 """The seal's commands, called as a person or a pipeline calls them."""
 
+import contextlib
+import io
 import json
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ import typer
 from evidence_builders import PASSED, make_bundle, recompute_as_sealed, verdict_document
 from typer.testing import CliRunner
 
+from seatrial.cli.gate import main as gate_entrance
 from seatrial.cli.seal import register
 from seatrial.clock import SystemClock
 from seatrial.errors import ConfirmationError, KeyFileError, SeatrialError, SignatureError, UsageError
@@ -64,9 +67,13 @@ def confirm(*arguments, expect=0, bundle="good.seatrial", key="both"):
 
 
 def gate(*more, expect=0):
-    return call(
-        "gate", "--confirmation", "c.json", "--deployed", "release.json", "--trust", "trust.json", *more, expect=expect
-    )
+    """Ask the gate through both entrances; they must say the same."""
+    arguments = ("--confirmation", "c.json", "--deployed", "release.json", "--trust", "trust.json", *more)
+    said = call("gate", *arguments, expect=expect)
+    with contextlib.redirect_stdout(io.StringIO()) as direct:
+        assert gate_entrance(arguments) == expect
+    assert direct.getvalue() == said
+    return said
 
 
 def test_seal_two_signatures_gate_revocation_gate_again():
@@ -208,3 +215,8 @@ def test_a_revocation_without_a_reason_is_bad_usage():
 
 def test_an_option_that_is_lacking_is_bad_usage():
     call("gate", "--trust", "trust.json", expect=2)
+    files = ("--confirmation", "a", "--deployed", "b")
+    for wrong in (files, (*files, "--trust", "t", "--revoc", "r"), (*files, "--trust", "t", "--least-sequence", "x")):
+        with pytest.raises(SystemExit) as left:
+            gate_entrance(wrong)
+        assert left.value.code == 2

@@ -129,7 +129,7 @@ def test_a_refusal_gives_the_reasons_of_the_evidence_and_of_the_officer(good, fa
     assert refusal.ruling is Ruling.REFUSED
     assert refusal.reasons[0] == "drill not held"
     assert "the verdict is FAIL, not PASS" in refusal.reasons
-    with pytest.raises(ConfirmationError, match="reason"):
+    with pytest.raises(ConfirmationError, match="needs the officer's reason"):
         confirm(good, request(Ruling.REFUSED), BOTH, TRUST, NOW)
     assert read(confirm(good, request(Ruling.REFUSED, reasons=("no drill",)), BOTH, TRUST, NOW)).reasons == (
         "no drill",

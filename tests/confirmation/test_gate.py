@@ -192,6 +192,12 @@ def test_a_properly_signed_statement_that_is_not_understood_in_full_does_not_ope
     assert not decide(edited_payload(change), RELEASE, TRUST, NOW).allowed
 
 
+def test_a_confirmation_without_a_release_can_not_even_be_made():
+    with pytest.raises(EnvelopeError, match="binds no release"):
+        replace(CONFIRMATION, release=None)
+    replace(CONFIRMATION, release=None, ruling=Ruling.REFUSED, reasons=("no release",))
+
+
 def test_a_confirmation_of_more_or_less_than_is_deployed_does_not_open_it():
     fewer = replace(RELEASE, subjects=RELEASE.subjects[:1])
     denied(SIGNED, fewer, TRUST, NOW, said="subject image is bound but not deployed")

@@ -28,7 +28,7 @@ def loaded_by(*modules: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("module", ["seatrial.confirmation.gate", "seatrial.cli.seal", "seatrial.model.release"])
+@pytest.mark.parametrize("module", ["seatrial.confirmation.gate", "seatrial.cli.gate", "seatrial.model.release"])
 def test_the_gate_loads_nothing_heavy_and_no_engine(module):
     loaded = loaded_by(module)
     assert module in loaded
@@ -43,14 +43,13 @@ def test_the_verifier_loads_no_engine_no_event_loop_no_portal_no_cluster():
 
 
 def test_the_gate_answers_within_its_share_of_a_processor():
-    code = (
-        "import typer\nfrom seatrial.cli.seal import register\napp = typer.Typer()\nregister(app)\n"
-        "app(['gate', '--confirmation', '/nowhere', '--deployed', '/nowhere', '--trust', '/nowhere'])"
-    )
+    command = [sys.executable, "-m", "seatrial.cli.gate"]
+    for option in ("--confirmation", "--deployed", "--trust"):
+        command += [option, "/nowhere"]
     used = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert done.returncode == 1 and done.stdout.startswith("DENY")
         used.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
