@@ -154,9 +154,12 @@ SWAPS = {
     "a path with a line break": ("get: /sessions", r'get: "/a\r\nX: y"', r"a path with the character '\r'", 9),
     "two methods": ("get: /sessions", "get: /sessions\n        put: /x", "a step with get and put of the methods", 9),
     "two bodies": ("json: {slot", "body: x\n        json: {slot", "a request with more than one body", 12),
-    "a body of null": ("json: {slot: \"${slot}\", patron: \"${patron.id}\"}", "json: null", "json: null sends no body", 14),
+    "a body of null": (
+        "json: {slot: \"${slot}\", patron: \"${patron.id}\"}", "json: null", "json: null sends no body", 14
+    ),
     "no request": (
-        GOOD[GOOD.index("    steps:") : GOOD.index("trials:")], "    steps: [pause: 1s]\n", "a journey without a request", 6
+        GOOD[GOOD.index("    steps:") : GOOD.index("trials:")], "    steps: [pause: 1s]\n",
+        "a journey without a request", 6
     ),
     "two sources": ('{json: "$.free[*].id"', "{header: x, regex: y", "not exactly one source of a value", 11),
     "an unknown pick": ("pick: random", "pick: any", "pick is not one of the possible values", 11),
@@ -174,7 +177,8 @@ SWAPS = {
     "a feed without column": ("${patron.id}", "${patron}", "a feed without its column", 14),
     "an unknown column": ("${patron.id}", "${patron.nid}", "no such column in the feed", 14),
     "a member of a text": (
-        'slot: {json: "$.free[*].id", pick: random}}', "slot: {header: x}}\n      - get: /${slot.x}", "a text has no columns", 12
+        'slot: {json: "$.free[*].id", pick: random}}', "slot: {header: x}}\n      - get: /${slot.x}",
+        "a text has no columns", 12
     ),
     "a malformed template": ("${slot}", "${slot", "a ${ without its }", 14),
     "a variable in an expectation": (
@@ -196,7 +200,8 @@ SWAPS = {
         "name: book\n", 'name: book\n        headers: {"X:\\n": a}\n', "not the name of a header", 14
     ),
     "a framing header": (
-        "name: book\n", "name: book\n        headers: {Transfer-Encoding: chunked}\n", "a header that the engine sets", 14
+        "name: book\n", "name: book\n        headers: {Transfer-Encoding: chunked}\n",
+        "a header that the engine sets", 14
     ),
     "a connection header": ("seatrial: 1", "seatrial: 1\nheaders: {connection: close}", "a header that the engine", 2),
     "a query of a list": (
@@ -215,9 +220,12 @@ SWAPS = {
         "seatrial: 1", "seatrial: 1\ntls: {ca: patrons.csv}", "the CA file holds no certificate", 2
     ),
     "Python steps that are none": (
-        GOOD[GOOD.index("    feed:") : GOOD.index("trials:")], "    python: go.py:go\n", "a journey in Python with steps or", 6
+        GOOD[GOOD.index("    feed:") : GOOD.index("trials:")], "    python: go.py:go\n",
+        "a journey in Python with steps or", 6
     ),
-    "step names without Python": ("    steps:", "    step_names: [a]\n    steps:", "step_names is for journeys in Py", 6),
+    "step names without Python": (
+        "    steps:", "    step_names: [a]\n    steps:", "step_names is for journeys in Py", 6
+    ),
     "a tag": ("A good plan", "!!python/object:os.system x", "a tag is not allowed", 2),
     "a duplicate key": ("title:", "title: x\ntitle:", "a key written twice", 3),
     "a merge key": ("demand: {peak: 10/s}", "demand: &d {peak: 10/s}\ntls: {<<: *d}", "a merge key is not allowed", 5),
@@ -363,5 +371,5 @@ def test_a_plan_that_is_missing_or_a_folder_is_refused(tmp_path: Path) -> None:
         load_plan(tmp_path / "none.yaml")
     with pytest.raises(PlanError, match="this is not a file"):
         load_plan(tmp_path)
-    with pytest.raises(PlanError, match="no such name is possible|null"):
+    with pytest.raises(PlanError, match="no such name is possible"):
         load_plan(Path("a\0b"))

@@ -12,6 +12,7 @@ Processes*, 1975, ch. 4).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,7 +65,7 @@ class Profile:
     @property
     def expected(self) -> float:
         """Return the expected number of arrivals over the whole profile."""
-        return sum(s.expected for s in self.segments)
+        return math.fsum(s.expected for s in self.segments)  # sum() rounds differently from Python 3.12 on
 
     @property
     def peak(self) -> float:

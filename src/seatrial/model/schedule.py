@@ -5,9 +5,11 @@ intended it proves that no session is missing from the records. It is computed b
 schedule of any length takes the memory of one block, and every worker computes the whole of it and takes its own
 slice: session ``i`` belongs to worker ``i mod n``. One worker and fifty produce the same union.
 
-Random numbers are the raw 64-bit output of Philox-4x64 keyed by SHA-256 of (plan digest, seed, trial, stage) with
-the block number in its counter: raw output of a named generator is stable across numpy versions, the
-distributions built on it are not (numpy's NEP 19).
+Random numbers are the raw 64-bit output of Philox-4x64 keyed by SHA-256 of (plan digest, seed, trial, stage): raw
+output of a named generator is stable across numpy versions, the distributions built on it are not (numpy's NEP 19).
+Number k of a stream is a function of k alone, so the size of a block does not enter the schedule. From there on only
+operations are used that IEEE 754 rounds exactly (a library's logarithm is not one of them), so that another processor
+computes the same nanoseconds.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from seatrial.model.profile import Profile, Segment, Stage
 
 __all__ = ["BLOCK", "Block", "Schedule"]
 
-BLOCK = 4_096
+BLOCK = 4_096  # a multiple of four, the numbers that one step of the generator's counter yields
 _POISSON_STREAM, _JOURNEY_STREAM, _SESSION_STREAM = 0, 1, 2
 
 Int64 = npt.NDArray[np.int64]
@@ -75,20 +77,21 @@ class Schedule:
             raise ValueError(f"every journey needs a weight above zero: {weights}")
         self._stage = stage
         key = hashlib.sha256(f"{plan_digest}/{seed}/{stage.trial}/{stage.index}".encode()).digest()
-        self._key = np.frombuffer(key[:16], dtype=np.uint64)
-        self._cumulative_weight = np.array(list(accumulate(weights)), dtype=np.float64) / sum(weights)
+        self._key = np.frombuffer(key[:16], dtype="<u8").astype(np.uint64)
+        cumulative = np.array(list(accumulate(weights)), dtype=np.float64)
+        self._cumulative_weight = cumulative / cumulative[-1]
 
     def blocks(self) -> Iterator[Block]:
         """Yield the whole schedule in order, block by block; ends with the profile."""
         marks = self._poisson_marks() if self._stage.arrivals == "poisson" else self._even_marks()
         first = 0
-        for number, mark in enumerate(marks):
+        for mark in marks:
             at_ns = invert(self._stage.profile, mark)
             session = np.arange(first, first + len(mark), dtype=np.int64)
-            share = self._uniform(_JOURNEY_STREAM, number, len(mark))
+            share = self._uniform(_JOURNEY_STREAM, first, len(mark))
             journey = np.searchsorted(self._cumulative_weight, share, side="right").astype(np.int64)
             np.minimum(journey, len(self._cumulative_weight) - 1, out=journey)
-            yield Block(session, at_ns, journey, self._raw(_SESSION_STREAM, number, len(mark)))
+            yield Block(session, at_ns, journey, self._raw(_SESSION_STREAM, first, len(mark)))
             first += len(mark)
 
     def count(self) -> int:
@@ -101,24 +104,46 @@ class Schedule:
             yield np.arange(first, min(first + BLOCK, total), dtype=np.float64) + 0.5
 
     def _poisson_marks(self) -> Iterator[Float64]:
-        expected, reached, number = self._stage.profile.expected, 0.0, 0
+        expected, reached, first = self._stage.profile.expected, 0.0, 0
         while True:
-            gaps = -np.log1p(-self._uniform(_POISSON_STREAM, number, BLOCK))
-            marks = reached + np.cumsum(gaps)
+            gaps = _minus_log(1.0 - self._uniform(_POISSON_STREAM, first, BLOCK))
+            marks = np.cumsum(np.concatenate(([reached], gaps)))[1:]  # summed one after the other, across blocks too
             inside = marks[marks < expected]
             if len(inside):
                 yield inside
             if len(inside) < BLOCK:
                 return
-            reached, number = float(marks[-1]), number + 1
+            reached, first = float(marks[-1]), first + BLOCK
 
-    def _raw(self, stream: int, block: int, count: int) -> npt.NDArray[np.uint64]:
-        counter = np.array([0, 0, block, stream], dtype=np.uint64)
+    def _raw(self, stream: int, first: int, count: int) -> npt.NDArray[np.uint64]:
+        """Return numbers ``first`` to ``first + count`` of a stream; each step of the counter yields four."""
+        counter = np.array([first // 4, 0, 0, stream], dtype=np.uint64)
         generator = np.random.Philox(key=self._key, counter=counter)
         return np.asarray(generator.random_raw(count), dtype=np.uint64)
 
-    def _uniform(self, stream: int, block: int, count: int) -> Float64:
-        return np.asarray((self._raw(stream, block, count) >> np.uint64(11)) * 2.0**-53, dtype=np.float64)
+    def _uniform(self, stream: int, first: int, count: int) -> Float64:
+        return np.asarray((self._raw(stream, first, count) >> np.uint64(11)) * 2.0**-53, dtype=np.float64)
+
+
+_LN_2 = math.log(2)
+_ODD = tuple(range(23, 0, -2))
+
+
+def _minus_log(x: Float64) -> Float64:
+    """Return −ln x for x in (0, 1], within a few units in the last place, by exactly rounded operations alone.
+
+    x = m·2ᵉ with m in [√½, √2), and ln m = 2·artanh(z) = 2·(z + z³/3 + z⁵/5 + …), z = (m − 1)/(m + 1), where
+    |z| < 0.172, so the terms left out are below 10⁻¹⁸ of the first.
+    """
+    mantissa, exponent = np.frexp(x)
+    low = mantissa < math.sqrt(0.5)
+    mantissa = np.where(low, mantissa * 2, mantissa)
+    exponent = exponent - low
+    z = (mantissa - 1) / (mantissa + 1)
+    square, series = z * z, np.zeros_like(z)
+    for odd in _ODD:
+        series = series * square + 1.0 / odd
+    return np.asarray(-(2 * z * series + exponent * _LN_2), dtype=np.float64)
 
 
 def invert(profile: Profile, mark: Float64) -> Int64:
@@ -139,8 +164,8 @@ def invert(profile: Profile, mark: Float64) -> Int64:
         mine = which == index
         if mine.any():
             before = ends[index - 1] if index else 0.0
-            inside_ns = np.rint(_invert_segment(segment, mark[mine] - before) * 1e9).astype(np.int64)
-            offsets[mine] = starts_ns[index] + np.clip(inside_ns, 0, segment.duration_ns)
+            inside_ns = np.rint(_invert_segment(segment, mark[mine] - before) * 1e9)
+            offsets[mine] = starts_ns[index] + np.clip(inside_ns, 0, segment.duration_ns).astype(np.int64)
     return offsets
 
 
