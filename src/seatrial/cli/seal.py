@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from securesystemslib.signer import Signer  # type: ignore[attr-defined] # public there, not marked re-exported
 
-    from seatrial.confirmation.gate import Decision
     from seatrial.confirmation.statement import Condition
     from seatrial.evidence.keys import Trust
     from seatrial.evidence.verification import VerificationReport
@@ -246,45 +245,9 @@ def gate(
     as_json: Json = False,
 ) -> None:
     """Say whether the release may be rolled out: ALLOW or DENY, with every reason."""
-    import json
+    from seatrial.cli.gate import answer
 
-    decision = _gate_decision(confirmation, deployed, trust, revocations, least_sequence)
-    if as_json:
-        typer.echo(json.dumps(decision.to_object(), ensure_ascii=False))
-    else:
-        typer.echo(str(decision.answer))
-        for sentence in decision.reasons:
-            typer.echo(f"- {sentence}")
-    raise typer.Exit(0 if decision.allowed else 1)
-
-
-def _gate_decision(
-    confirmation: Path, deployed: Path, trust: Path, revocations: Path | None, least_sequence: int
-) -> Decision:
-    """Read the files and decide; what can't be read is a DENY like any other doubt."""
-    from seatrial.confirmation.gate import decide, deny
-    from seatrial.errors import SeatrialError
-    from seatrial.evidence.canonical import read_document
-
-    found: dict[str, bytes] = {}
-    unreadable = []
-    files = {"confirmation": confirmation, "deployed": deployed, "trust": trust, "revocations": revocations}
-    for name, path in files.items():
-        if path is not None:
-            try:
-                found[name] = read_document(path.resolve())
-            except (SeatrialError, OSError, RuntimeError) as e:
-                unreadable.append(f"--{name}: {e}")
-    if unreadable:
-        return deny(*unreadable)
-    return decide(
-        found["confirmation"],
-        found["deployed"],
-        found["trust"],
-        _now(),
-        found.get("revocations"),
-        least_sequence=least_sequence,
-    )
+    raise typer.Exit(answer(confirmation, deployed, trust, revocations, least_sequence=least_sequence, as_json=as_json))
 
 
 def _now() -> datetime:
