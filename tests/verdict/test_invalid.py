@@ -23,6 +23,8 @@ from tests.verdict.made import (
     load,
     make,
     plan_of,
+    records,
+    stage_log,
     stress,
 )
 
@@ -160,13 +162,20 @@ def test_a_session_that_lacks_a_step_after_an_ok_one_is_invalid() -> None:
     assert "validity.steps_missing" in codes(GOOD.but(records=headless))
 
 
+def test_a_session_that_lacks_a_step_before_a_failed_one_is_invalid() -> None:
+    last = (pl.col("session") == 900) & (pl.col("step") == 1)
+    torn = GOOD.records.filter(~((pl.col("session") == 900) & (pl.col("step") == 0)))
+    failed = pl.when(last).then(pl.lit(int(Outcome.TIMEOUT), pl.Int8)).otherwise(pl.col("outcome")).alias("outcome")
+    assert codes(GOOD.but(records=torn.with_columns(failed))) == {"validity.steps_missing"}
+
+
 def test_a_session_may_end_after_a_step_that_failed() -> None:
     failed = (pl.col("session") == 900) & (pl.col("step") == 0)
-    records = GOOD.records.filter(~((pl.col("session") == 900) & (pl.col("step") == 1)))
-    records = records.with_columns(
+    torn = GOOD.records.filter(~((pl.col("session") == 900) & (pl.col("step") == 1)))
+    torn = torn.with_columns(
         pl.when(failed).then(pl.lit(int(Outcome.TIMEOUT), pl.Int8)).otherwise(pl.col("outcome")).alias("outcome")
     )
-    assert codes(GOOD.but(records=records)) == set()
+    assert codes(GOOD.but(records=torn)) == set()
 
 
 def test_a_step_with_a_condition_may_be_left_out() -> None:
@@ -225,6 +234,19 @@ def test_a_level_left_out_is_invalid() -> None:
     shown = LEVELS.stages[:2] + LEVELS.stages[3:]
     kept = LEVELS.records.filter(pl.col("session") // SESSION_STRIDE != 2)
     assert "validity.decisions" in codes(LEVELS.but(stages=shown, records=kept))
+
+
+def test_a_level_offered_after_the_search_was_over_is_invalid() -> None:
+    plan = plan_of(stress("p95 response time <= 2s", "capacity >= 1 P", to="1.5 P"))
+    broken = make(plan, constant(3 * SECOND))
+    assert broken.decisions == ((0, None),)
+    assert judged(broken).verdict is Verdict.FAIL
+    stage = plan.trials[0].stages(0, plan)[1]
+    start = (broken.stages[0].drained_ns or 0) + SECOND
+    more = records(plan, stage, constant(MS), started_ns=start)
+    logs = (*broken.stages, stage_log(plan, stage, more, start))
+    longer = broken.but(stages=logs, records=pl.concat([broken.records, more]), health=health(logs))
+    assert codes(longer) == {"validity.decisions"}
 
 
 def test_a_load_trial_may_journal_its_one_decision_or_none() -> None:
@@ -319,8 +341,8 @@ MALFORMED: list[tuple[str, Callable[[pl.DataFrame], pl.DataFrame]]] = [
 def test_malformed_records_are_invalid_and_raise_nothing(
     spoil: Callable[[pl.DataFrame], pl.DataFrame], lazy: bool
 ) -> None:
-    records = spoil(GOOD.records)
-    data = replace(GOOD.data, records=records.lazy() if lazy else records)
+    spoilt = spoil(GOOD.records)
+    data = replace(GOOD.data, records=spoilt.lazy() if lazy else spoilt)
     trial = judge(GOOD.plan, DIGEST, POLICY, [data]).trials[0]
     assert trial.verdict is Verdict.INVALID
     assert {reason.code for reason in trial.reasons} & {"validity.records_unreadable", "validity.stray_records"}
