@@ -1,6 +1,6 @@
 """Bundles made without an engine: a queue simulated by numpy stands for the service, and writes what a run writes.
 
-The verdicts are given with the bundles: a report draws a verdict, it does not find one.
+The verdicts are those that the bundles lead to, found as ``seatrial assess`` finds them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from seatrial.evidence.recompute import recompute
 from seatrial.model.journal import Event, EventKind
 from seatrial.model.plan import Plan, plan_document, trial_slug
 from seatrial.model.policy import Policy
@@ -20,19 +21,13 @@ from seatrial.model.profile import Stage
 from seatrial.model.release import Release, Subject
 from seatrial.model.sample import SESSION_STRIDE, Outcome
 from seatrial.model.schedule import Schedule
-from seatrial.model.verdict import (
-    Bounded,
-    Capacity,
-    ObjectiveResult,
-    Reason,
-    RunVerdict,
-    StageResult,
-    TrialVerdict,
-    Verdict,
-)
+from seatrial.model.verdict import RunVerdict
 from seatrial.units import SECOND
+from seatrial.verdict.search import search_of
+from seatrial.verdict.stage import summarise_stage
 
 DEADLINE_NS = 8 * SECOND
+PLAN_DIGEST = "00" * 32
 
 _TYPES = {
     "journey": pl.Int16,
@@ -50,7 +45,7 @@ _TYPES = {
 
 
 def plan(**changes: Any) -> Plan:
-    """Return the plan of all made bundles: one load trial of 20 s, one stress trial from 1 P to 3 P."""
+    """Return the plan of all made bundles: one load trial of 100 s, one stress trial from 1 P to 3.5 P."""
     document: dict[str, Any] = {
         "seatrial": 1,
         "title": "Sports facility booking",
@@ -70,8 +65,8 @@ def plan(**changes: Any) -> Plan:
             {
                 "kind": "load",
                 "at": "1.0 P",
-                "for": "20s",
-                "warmup": "4s",
+                "for": "100s",
+                "warmup": "5s",
                 "objectives": [
                     "p95 response time <= 2s",
                     "p99 response time <= 5s",
@@ -82,9 +77,9 @@ def plan(**changes: Any) -> Plan:
             {
                 "kind": "stress",
                 "from": "1.0 P",
-                "to": "3.0 P",
-                "step": "0.25 P",
-                "hold": "6s",
+                "to": "3.5 P",
+                "step": "0.5 P",
+                "hold": "30s",
                 "objectives": ["p95 response time <= 4s", "errors <= 1%", "capacity >= 2.0 P"],
             },
         ],
@@ -116,7 +111,6 @@ class Made:
         folder: Where it is written.
         capacity_per_s: Steps per second that the simulated service can do.
         wanted: The plan.
-        stage_limit: Stages of each trial that are run at most.
         cpu: The generator's CPU share at 1 P.
     """
 
@@ -127,7 +121,6 @@ class Made:
     sluggish: bool = False
     cut_ns: int | None = None
     events: list[Event] = field(default_factory=list)
-    stages: dict[int, list[StageResult]] = field(default_factory=dict)
     now_ns: int = SECOND
 
     def __post_init__(self) -> None:
@@ -146,6 +139,7 @@ class Made:
             "environment.json": json.dumps(
                 {
                     "seatrial": "0.1.0",
+                    "plan_digest": PLAN_DIGEST,
                     "python": "3.11.9",
                     "machine": {"system": "Linux 6.12", "cores": 2, "memory_bytes": 8_234_567_680},
                     "started": "2026-11-23T07:00:00Z",
@@ -164,23 +158,20 @@ class Made:
     def slug(self, trial: int) -> str:
         return trial_slug(trial, self.wanted.trial_names()[trial])
 
-    def trial(self, index: int, stages: int | None = None) -> None:
-        """Run the stages of one trial against the simulated service until one breaks or ``stages`` are done."""
+    def trial(self, index: int) -> None:
+        """Run one trial against the simulated service, stage by stage, as its search decides."""
         self.say(EventKind.TRIAL_STARTED, trial=index, data={"workers": 2})
-        frames, planned = [], self.wanted.trials[index].stages(index, self.wanted)[:stages]
-        first_ns = self.now_ns
-        for stage in planned:
+        search = search_of(self.wanted, policy(), index)
+        frames, first_ns = [], self.now_ns
+        while (stage := search.next_stage()) is not None:
             frames.append(self._stage(index, stage))
-            result = self.stages[index][-1]
             if self.cut_ns is not None:
                 break
-            follows = None if result.held is False or stage is planned[-1] else stage.index + 1
-            if len(planned) > 1:
-                self.say(
-                    EventKind.DECISION, trial=index, stage=stage.index, data={"next": follows, "held": result.held}
-                )
-            if follows is None:
-                break
+            result = summarise_stage(self.wanted, PLAN_DIGEST, policy(), index, stage, frames[-1])
+            decision = search.feed(result)
+            if self.wanted.trials[index].kind == "stress":
+                facts = {"next": decision.next, "held": decision.held}
+                self.say(EventKind.DECISION, trial=index, stage=stage.index, data=facts)
         records = pl.concat(frames).sort("intended_ns", "session", "step")
         part = self.folder / "records" / self.slug(index) / "part-0000.parquet"
         part.parent.mkdir(parents=True)
@@ -194,7 +185,7 @@ class Made:
     def _stage(self, index: int, stage: Stage) -> pl.DataFrame:
         self.say(EventKind.STAGE_STARTED, trial=index, stage=stage.index)
         start = self.now_ns
-        blocks = list(Schedule("00" * 32, self.wanted.seed, stage, self.wanted.weights).blocks())
+        blocks = list(Schedule(PLAN_DIGEST, self.wanted.seed, stage, self.wanted.weights).blocks())
         at = np.concatenate([b.at_ns for b in blocks])
         journey = np.concatenate([b.journey for b in blocks])
         session = np.concatenate([b.session for b in blocks])
@@ -204,9 +195,6 @@ class Made:
         records = self._serve(at + start, journey, session + stage.index * SESSION_STRIDE)
         end_ns = start + stage.profile.duration_ns
         drained = max(end_ns, int(records["done_ns"].max() or 0))  # type: ignore[arg-type]
-        judged = records.filter(pl.col("intended_ns") >= start + stage.judged_from_ns)
-        seconds = (stage.profile.duration_ns - stage.judged_from_ns) / 1e9
-        self.stages.setdefault(index, []).append(_result(stage, judged, seconds, self.wanted, index))
         if self.cut_ns is None:
             self.now_ns = drained
             facts = {"sessions": len(at), "load_end_ns": end_ns, "drained_ns": drained}
@@ -276,13 +264,13 @@ class Made:
                 {
                     "worker": pl.Series([worker] * len(at), dtype=pl.Int16),
                     "at_ns": at,
-                    "cpu_share": self.cpu * (1 + 0.015 * np.arange(len(at))) + self.random.normal(0, 0.01, len(at)),
+                    "cpu_share": self.cpu * (1 + 0.001 * np.arange(len(at))) + self.random.normal(0, 0.01, len(at)),
                     "stall_ns": self.random.integers(200_000, 3_000_000, len(at)),
                     "gc_ns": np.zeros(len(at), np.int64),
                     "rss_bytes": np.full(len(at), 90_000_000),
                     "open_files": pl.Series([60] * len(at), dtype=pl.Int32),
                     "sessions": pl.Series([40] * len(at), dtype=pl.Int32),
-                    "machine_cpu": np.clip(0.45 + 0.01 * np.arange(len(at)), 0, 0.97),
+                    "machine_cpu": np.clip(0.45 + 0.001 * np.arange(len(at)), 0, 0.97),
                     "steal_share": np.zeros(len(at)),
                 }
             )
@@ -312,194 +300,28 @@ class Made:
         path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
 
-def _result(stage: Stage, judged: pl.DataFrame, seconds: float, wanted: Plan, index: int) -> StageResult:
-    counts = dict(judged.group_by("outcome").len().sort("outcome").iter_rows())
-    intended, ok = max(judged.height, 1), counts.get(0, 0)
-    sent = int(judged["sent_ns"].count())
-    answered = judged["outcome"].is_in([0, 1, 2])
-    waits = np.sort(np.where(answered, (judged["done_ns"] - judged["intended_ns"]).to_numpy().astype(float), np.inf))
-
-    def quantile(q: float) -> float | None:
-        value = waits[min(int(np.ceil(q * len(waits))), len(waits)) - 1] if len(waits) else np.inf
-        return None if np.isinf(value) else float(value)
-
-    results = []
-    for objective in wanted.trials[index].objectives:
-        if objective.load:
-            continue
-        if objective.quantile:
-            value, unit = quantile(objective.quantile), "ns"
-            bounded = Bounded(
-                estimate=value,
-                lower=float(DEADLINE_NS) if value is None else value * 0.94,
-                upper=None if value is None else value * 1.07,
-            )
-            verdict = Verdict.FAIL if value is None or value > objective.limit else Verdict.PASS
-        else:
-            share = (intended - ok) / intended if objective.metric == "errors" else ok / intended
-            margin = 1.2 / intended + 0.4 * min(share, 1 - share)
-            bounded = Bounded(estimate=share, lower=max(0.0, share - margin), upper=min(1.0, share + margin))
-            unit, verdict = "share", Verdict.PASS if objective.meets(share) else Verdict.FAIL
-        results.append(
-            ObjectiveResult(
-                objective=objective.text,
-                verdict=verdict,
-                value=bounded,
-                limit=objective.limit,
-                unit=unit,
-                samples=intended,
-            )
-        )
-    return StageResult(
-        index=stage.index,
-        name=stage.name,
-        rate=stage.rate,
-        duration_ns=int(seconds * 1e9),
-        intended=intended,
-        sent=sent,
-        ok=ok,
-        outcomes={Outcome(code).label: count for code, count in counts.items()},
-        offered_per_s=intended / seconds,
-        achieved_per_s=sent / seconds,
-        goodput_per_s=ok / seconds,
-        p50_ns=quantile(0.5),
-        p95_ns=quantile(0.95),
-        p99_ns=quantile(0.99),
-        held=all(result.verdict is Verdict.PASS for result in results),
-        objectives=tuple(results),
-    )
-
-
-def _broken(stage: StageResult) -> Reason:
-    worst = next(result for result in stage.objectives if result.verdict is Verdict.FAIL)
-    return (
-        Reason(
-            code="objective.broken_hidden",
-            params={
-                "what": "response_quantile",
-                "percentile": "p95",
-                "where": "all_steps",
-                "at": "whole_trial",
-                "lower": "8 s",
-                "bound": "at_most",
-                "limit": "2 s",
-            },
-        )
-        if worst.value.estimate is None
-        else Reason(
-            code="objective.broken",
-            params={
-                "what": "response_quantile",
-                "percentile": "p95",
-                "where": "all_steps",
-                "at": "whole_trial",
-                "value": f"{worst.value.estimate / 1e9:.3g} s",
-                "range": "bounded",
-                "lower": f"{(worst.value.lower or 0) / 1e9:.3g} s",
-                "upper": f"{(worst.value.upper or 0) / 1e9:.3g} s",
-                "bound": "at_most",
-                "limit": "2 s",
-            },
-        )
-    )
-
-
-def load_verdict(made: Made) -> TrialVerdict:
-    stage = made.stages[0][-1]
-    kept = Reason(
-        code="objective.kept",
-        params={
-            "what": "response_quantile",
-            "percentile": "p95",
-            "where": "all_steps",
-            "at": "whole_trial",
-            "value": f"{(stage.p95_ns or 0) / 1e6:.3g} ms",
-            "range": "bounded",
-            "lower": f"{(stage.p95_ns or 0) * 0.94 / 1e6:.3g} ms",
-            "upper": f"{(stage.p95_ns or 0) * 1.07 / 1e6:.3g} ms",
-            "bound": "at_most",
-            "limit": "2 s",
-        },
-    )
-    return TrialVerdict(
-        name="load",
-        kind="load",
-        verdict=Verdict.PASS if stage.held else Verdict.FAIL,
-        reasons=(kept,) if stage.held else (_broken(stage),),
-        objectives=stage.objectives,
-        stages=(stage,),
-    )
-
-
-def stress_verdict(made: Made) -> TrialVerdict:
-    stages = made.stages[1]
-    broke = next((stage for stage in stages if not stage.held), None)
-    held = [stage for stage in stages if stage.held and (broke is None or stage.index < broke.index)]
-    levels = [level.value for level in made.wanted.trials[1].levels]  # type: ignore[union-attr]
-    lower = levels[held[-1].index] if held else None
-    upper = levels[broke.index] if broke else None
-    capacity = Capacity(estimate=lower, lower=lower, upper=upper, unit="P")
-    enough = lower is not None and lower >= 2.0
-    verdict = Verdict.PASS if enough else Verdict.FAIL
-    result = ObjectiveResult(
-        objective="capacity >= 2.0 P",
-        verdict=verdict,
-        value=Bounded(estimate=lower, lower=lower, upper=upper),
-        limit=2.0,
-        unit="P",
-        samples=sum(stage.intended for stage in stages),
-    )
-    reasons = [
-        Reason(code="capacity.kept", params={"lower": f"{lower} P", "limit": "2 P"})
-        if enough
-        else Reason(code="capacity.broken", params={"upper": f"{upper} P", "limit": "2 P"})
-    ]
-    if broke:
-        share = f"{(broke.intended - broke.ok) / broke.intended * 100:.3g} %"
-        reasons.append(
-            Reason(code="breakpoint.found", params={"level": broke.name, "how": "hung", "share": share})
-            if share != "0 %"
-            else Reason(code="breakpoint.found", params={"level": broke.name, "how": "slow"})
-        )
-    return TrialVerdict(
-        name="stress",
-        kind="stress",
-        verdict=verdict,
-        reasons=tuple(reasons),
-        objectives=(result,),
-        capacity=capacity,
-        stages=tuple(stages),
-    )
-
-
 def healthy(folder: Path) -> RunVerdict:
     """A release that passes its load trial and breaks above 2 P."""
-    made = Made(folder, capacity_per_s=118)
+    made = Made(folder, capacity_per_s=190)
     made.trial(0)
     made.trial(1)
     made.say(EventKind.RUN_ENDED)
     made.documents()
-    trials = (load_verdict(made), stress_verdict(made))
-    return RunVerdict(
-        verdict=Verdict.PASS, reasons=(Reason(code="run.passed", params={"names": "load, stress"}),), trials=trials
-    )
+    return recompute(folder)
 
 
 def collapsing(folder: Path) -> RunVerdict:
     """A release that can't keep up with the forecast peak."""
-    made = Made(folder, capacity_per_s=44, sluggish=True)
+    made = Made(folder, capacity_per_s=50, sluggish=True)
     made.trial(0)
-    made.trial(1, stages=1)
+    made.trial(1)
     made.say(EventKind.RUN_ENDED)
     made.documents()
-    trials = (load_verdict(made), stress_verdict(made))
-    return RunVerdict(
-        verdict=Verdict.FAIL, reasons=(Reason(code="run.failed", params={"names": "load, stress"}),), trials=trials
-    )
+    return recompute(folder)
 
 
 def worker_lost(folder: Path) -> RunVerdict:
-    """A run that lost a worker of its generator, which was also too busy."""
+    """A run that lost a worker of its generator, which was also too busy; the stress trial was not begun."""
     made = Made(folder, capacity_per_s=200, cpu=0.82)
     made.trial(0)
     lost = Event(
@@ -513,15 +335,7 @@ def worker_lost(folder: Path) -> RunVerdict:
     made.events.insert(3, lost)
     made.say(EventKind.RUN_ENDED)
     made.documents(release=False)
-    reason = Reason(code="validity.worker_lost", params={"detail": "worker 1 ended with signal 9 (SIGKILL)"})
-    busy = Reason(code="validity.cpu", params={"worker": "0", "measured": "104 %", "limit": "70 %"})
-    never = Reason(code="validity.not_started", params={})
-    trials = (
-        load_verdict(made).model_copy(update={"verdict": Verdict.INVALID, "reasons": (reason, busy)}),
-        TrialVerdict(name="stress", kind="stress", verdict=Verdict.INVALID, reasons=(never,), objectives=()),
-    )
-    run = Reason(code="run.invalid", params={"names": "load, stress"})
-    return RunVerdict(verdict=Verdict.INVALID, reasons=(run,), trials=trials)
+    return recompute(folder)
 
 
 def interrupted(folder: Path) -> RunVerdict:
@@ -530,11 +344,4 @@ def interrupted(folder: Path) -> RunVerdict:
     made.trial(0)
     made.say(EventKind.INTERRUPTED, trial=0, data={"detail": "stopped by a person (Ctrl-C)"})
     made.documents()
-    reason = Reason(code="validity.interrupted", params={"detail": "stopped by a person (Ctrl-C)"})
-    never = Reason(code="validity.not_started", params={})
-    trials = (
-        TrialVerdict(name="load", kind="load", verdict=Verdict.INVALID, reasons=(reason,), objectives=()),
-        TrialVerdict(name="stress", kind="stress", verdict=Verdict.INVALID, reasons=(never,), objectives=()),
-    )
-    run = Reason(code="run.invalid", params={"names": "load, stress"})
-    return RunVerdict(verdict=Verdict.INVALID, reasons=(run,), trials=trials)
+    return recompute(folder)

@@ -217,7 +217,7 @@ def document(layers: Sequence[Layer], layout: Layout, title_y: int = -24) -> dic
         "height": layout.height,
         "padding": {"left": layout.left, "right": layout.right, "top": layout.top, "bottom": layout.bottom},
         "autosize": {"type": "none", "contains": "content"},
-        "background": None,
+        "background": "transparent",
         "config": {
             "aria": False,
             "font": "sans-serif",

@@ -209,6 +209,7 @@ def _at_least(rows: list[Row], name: str, time: dict[str, Any], axis: Axis, colo
     values = [{"t": t, name: ns} for t, ns in marked if ns is not None and ns > max(axis.low, 1e-3)]
     if not values:
         return []
+    values = values[:: -(-len(values) // 40)]  # more would run together into a band
     mark = {"type": "point", "shape": "triangle-up", "size": 34, "fill": "var(--page)", "stroke": colour}
     encoding = {"x": time, "y": axis.encoding(name)}
     return [{"data": {"values": values}, "mark": {**mark, "strokeWidth": 1.4, "clip": True}, "encoding": encoding}]

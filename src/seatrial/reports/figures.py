@@ -89,7 +89,10 @@ def _steps(view: TrialView, verdict: TrialVerdict, say: Say) -> Figure:
     held = [stage for stage in verdict.stages if stage.held]
     broke = next((stage for stage in verdict.stages if stage.held is False), None)
     below = [stage for stage in held if broke is None or stage.index < broke.index]
-    if broke and below:
+    between = bool(broke and below) and any(stage.held is None for stage in verdict.stages)
+    if broke and below and between:
+        finding = say("figure.steps_between", held=below[-1].name, broke=broke.name)
+    elif broke and below:
         finding = say("figure.steps_broke", held=below[-1].name, broke=broke.name)
     elif broke:
         finding = say("figure.steps_never", broke=broke.name)

@@ -28,6 +28,7 @@ from seatrial.units import format_number, format_share
 __all__ = ["render_html"]
 
 MAX_DIAGNOSTICS, MAX_ENVIRONMENT, MAX_SUBJECTS, MAX_EVENTS = 30, 120, 12, 80
+FIRST_REASONS = 3
 _KEPT = {True: "true", False: "false", None: "none"}
 
 
@@ -83,6 +84,11 @@ def _sentences(reasons: tuple[Reason, ...], language: Language) -> list[str]:
     return list(dict.fromkeys(sentence(reason.code, reason.params, language) for reason in reasons))
 
 
+def _rank(reason: Reason) -> int:
+    """Return 0 for what a reader with one minute must see first: validity, capacity and breakpoint; 1 for the rest."""
+    return 0 if reason.code.split(".")[0] in ("validity", "capacity", "breakpoint", "service") else 1
+
+
 def _objective_rows(view: ReportView, say: Say) -> list[dict[str, Any]]:
     return [
         {
@@ -102,14 +108,16 @@ def _objective_rows(view: ReportView, say: Say) -> list[dict[str, Any]]:
 def _trial(trial: TrialView, view: ReportView, language: Language, say: Say) -> dict[str, Any]:
     kind = say(f"kind.{trial.kind if trial.kind in ('load', 'stress') else 'other'}")
     run_says = set(_sentences(view.verdict.reasons, language))
-    reasons = _sentences(trial.verdict.reasons, language) if trial.verdict else []
     verdict = trial.verdict
+    reasons = _sentences(verdict.reasons, language) if verdict else []
+    telling = _sentences(tuple(sorted(verdict.reasons, key=_rank)), language) if verdict else []
     return {
         "id": f"t{trial.index + 1}",
         "heading": kind if trial.name == trial.kind else say("section.trial", kind=kind, name=trial.name),
         "kind": trial.kind,
         "verdict": verdict.verdict.value if verdict else "NONE",
-        "new_reasons": [reason for reason in reasons if reason not in run_says],
+        "first_reasons": [reason for reason in telling if reason not in run_says][:FIRST_REASONS],
+        "reasons": reasons if len(reasons) > FIRST_REASONS else [],
         "ending": _ending(trial, say),
         "details": trial.log.details,
         "figures": [_safe(figure) for figure in trial_figures(trial, say)],

@@ -78,10 +78,15 @@ class Reader:
             data = path.read_bytes()
             parsed = parse(data)
         except (OSError, ValueError, ValidationError, RecursionError, SeatrialError) as error:
-            self.missing.append(Missing("unreadable", part, _first_line(error)))
+            self.missing.append(Missing("unreadable", part, self._detail(error)))
             return None
         self.digests[part] = hashlib.sha256(data).hexdigest()
         return parsed
+
+    def _detail(self, error: Exception) -> str:
+        """Return the first line of an error without where the bundle happens to lie: the page must not depend on it."""
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        return line.replace(f"{self.directory}/", "")[:300]
 
     def plan(self) -> Plan | None:
         """Return the plan."""
@@ -137,7 +142,7 @@ class Reader:
                 # Touch every column once, so that a broken part is found here and not in the middle of the page.
                 lazy.select(pl.all().hash().last()).collect()
         except (OSError, pl.exceptions.PolarsError) as error:
-            self.missing.append(Missing("unreadable", part, _first_line(error).replace(str(self.directory), "")))
+            self.missing.append(Missing("unreadable", part, self._detail(error)))
             return None
         if not rows:
             self.missing.append(Missing("empty", part))
@@ -162,7 +167,3 @@ def _diagnostics(data: bytes) -> tuple[Diagnostic, ...]:
         except (KeyError, TypeError) as error:
             raise ValueError(f"line {number} is not a diagnostic: {error}") from error
     return tuple(sorted(found, key=lambda d: (-d.count, d.journey, d.step, d.outcome, d.detail)))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
