@@ -1,4 +1,4 @@
-"""The ``seatrial`` command."""
+"""The entry of the ``seatrial`` command: what went wrong becomes one message and one exit code."""
 
 from __future__ import annotations
 
@@ -6,48 +6,20 @@ import os
 import sys
 from typing import NoReturn
 
-import click
-import typer
-
-from seatrial.cli import demo, exit_codes, inspect, plans, reporting, run, seal
+from seatrial.cli import exit_codes
 from seatrial.errors import PlanError, PolicyError, SeatrialError
 
-__all__ = ["app", "main"]
-
-app = typer.Typer(
-    name="seatrial",
-    help="Put a public service through its sea trials before it opens.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-for room in (demo, plans, run, inspect, seal, reporting):
-    room.register(app)
-
-
-@app.callback(invoke_without_command=True)
-def _root(version: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
-    if version:
-        from seatrial import __version__
-
-        print(f"seatrial {__version__}")
-        raise typer.Exit
+__all__ = ["main"]
 
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that says how it went."""
     try:
-        code = app(standalone_mode=False)
+        code = _gate() if sys.argv[1:2] == ["gate"] else _all_others()
         sys.stdout.flush()
     except SeatrialError as error:
         _complain(error)
         code = exit_codes.of_error(error)
-    except click.exceptions.Abort:
-        code = exit_codes.INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        code = exit_codes.USAGE
     except KeyboardInterrupt:
         print("seatrial: interrupted", file=sys.stderr)
         code = exit_codes.INTERRUPTED
@@ -55,7 +27,30 @@ def main() -> NoReturn:
         # Whoever reads us has gone (for example, head): say nothing more, not even at interpreter exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = exit_codes.FAILED
-    sys.exit(code if isinstance(code, int) else exit_codes.OK)
+    sys.exit(code)
+
+
+def _gate() -> int:
+    """Run the gate without the command-line framework: a pipeline waits for it."""
+    from seatrial.cli import gate
+
+    return gate.main(sys.argv[2:])
+
+
+def _all_others() -> int:
+    import typer
+
+    from seatrial.cli.app import app
+
+    try:
+        code = app(standalone_mode=False)
+    except typer.Abort:
+        return exit_codes.INTERRUPTED
+    except typer.exceptions.TyperException as error:  # a wrong option, a missing argument
+        say = getattr(error, "format_message", lambda: str(error))  # its own class is private to typer
+        print(f"seatrial: {say()}. See seatrial {' '.join(sys.argv[1:2])} --help.", file=sys.stderr)
+        return exit_codes.USAGE
+    return code if isinstance(code, int) else exit_codes.OK
 
 
 def _complain(error: SeatrialError) -> None:

@@ -1,0 +1,29 @@
+"""All commands but the gate, which has an entrance of its own (:mod:`seatrial.cli.gate`)."""
+
+from __future__ import annotations
+
+import typer
+
+from seatrial.cli import demo, inspect, plans, reporting, run, seal
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="seatrial",
+    help="Put a public service through its sea trials before it opens.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for room in (demo, plans, run, inspect, seal, reporting):
+    room.register(app)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
+    if version:
+        from seatrial import __version__
+
+        print(f"seatrial {__version__}")
+        raise typer.Exit
