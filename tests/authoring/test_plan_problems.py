@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from seatrial.authoring.problems import MOST_PROBLEMS
 from seatrial.authoring.yaml_plan import load_plan
 from seatrial.errors import PlanError, Problem
 
@@ -364,6 +369,53 @@ def test_problems_of_a_feed_stand_at_the_plans_line_in_the_order_but_name_the_fe
     text = GOOD.replace("title: A good plan", "titel: x").replace("errors <= 1%", "errors")
     found = problems_of(tmp_path, text, "id,pin\nP1\n")
     assert [where(p) for p in found] == ["plan.yaml:1", "plan.yaml:2", "patrons.csv:2", "plan.yaml:19"]
+
+
+def test_thousands_of_mistakes_are_listed_up_to_a_limit_and_quickly(tmp_path: Path) -> None:
+    steps = "".join(f"      - {{get: '/{i}', body: '${{w{i}}}'}}\n" for i in range(1500))
+    started = time.monotonic()
+    found = problems_of(tmp_path, GOOD.replace("    steps:\n", f"    steps:\n{steps}"))
+    assert time.monotonic() - started < 10
+    assert len(found) == MOST_PROBLEMS + 1
+    assert found[-1].what == "there may be more problems than are listed"
+
+
+def test_patterns_nested_beyond_reason_are_refused_as_such(tmp_path: Path) -> None:
+    found = problems_of(tmp_path, GOOD.replace("$.free[*].id", "$[?" + "(" * 5000))
+    assert found[0].what == "not a JSON path (nested too deeply)"
+    found = problems_of(tmp_path, GOOD.replace('json: "$.free[*].id"', f'regex: "{"(" * 5000}{")" * 5000}"'))
+    assert found[0].what == "not a regular expression (nested too deeply)"
+
+
+def test_the_host_may_be_named_because_the_engine_leaves_it_to_the_plan(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(
+        GOOD.replace("seatrial: 1", "seatrial: 1\nheaders: {Host: booking.example.org}")
+    )
+    (tmp_path / "patrons.csv").write_text(CSV)
+    assert load_plan(tmp_path / "plan.yaml").plan.headers == {"Host": "booking.example.org"}
+
+
+def test_a_member_of_an_extracted_object_is_a_variable_too(tmp_path: Path) -> None:
+    text = GOOD.replace("${slot}", "${slot.id}").replace("        name: book", "        when: slot\n        name: book")
+    (tmp_path / "plan.yaml").write_text(text)
+    (tmp_path / "patrons.csv").write_text(CSV)
+    assert load_plan(tmp_path / "plan.yaml").plan.journeys["book"].requests[1].when == "slot"
+
+
+PATTERN = st.text(st.sampled_from("$.[]*'\"?@&|()!=<>:,-\\0a "), max_size=12)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(path=PATTERN, regex=PATTERN)
+def test_any_pattern_compiles_or_is_a_problem_at_its_line(path: str, regex: str, tmp_path: Path) -> None:
+    source = {"a": {"json": path}, "b": {"regex": regex}}
+    text = GOOD.replace('extract: {slot: {json: "$.free[*].id", pick: random}}', f"extract: {json.dumps(source)}")
+    (tmp_path / "plan.yaml").write_text(text.replace("${slot}", "${a}"))
+    (tmp_path / "patrons.csv").write_text(CSV)
+    try:
+        load_plan(tmp_path / "plan.yaml")
+    except PlanError as error:
+        assert {where(p) for p in error.problems} == {"plan.yaml:11"}
 
 
 def test_a_plan_that_is_missing_or_a_folder_is_refused(tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ HOSTILE = {
     "UTF-16": ("a: 1".encode("utf-16"), "not UTF-8"),
     "a NUL": ("a: \0", "a control character: 0x00"),
     "an escape sequence": ("a: 1\nb: \x1b[2J", "p:2: a control character: 0x1b"),
+    "a form feed": ("a: 1\nb: \x0c", "p:2: a control character: 0x0c"),
     "a bad escape": ('a: "\\Uffffffff"', "not YAML"),
     "bad YAML": ("a: [1\nb: 2\n", "not YAML: expected ',' or ']'"),
     "a tab": ("a:\n\tb: 1", "not YAML"),

@@ -11,9 +11,9 @@ import numpy as np
 from seatrial.model.profile import Stage
 from seatrial.model.schedule import Schedule
 
-__all__ = ["SessionCount", "count_sessions"]
+__all__ = ["SessionCount", "count_sessions", "is_countable"]
 
-_MOST_COUNTED = 5_000_000.0  # arrivals, about a second of work
+_MOST_COUNTED = 5_000_000.0  # arrivals: about a second of work
 _MOST_STAGES = 2_000
 
 
@@ -36,7 +36,14 @@ class SessionCount:
         return sum(self.per_journey)
 
 
-def count_sessions(digest: str, seed: int, stages: Sequence[Stage], weights: tuple[float, ...]) -> SessionCount:
+def is_countable(stages: Sequence[Stage]) -> bool:
+    """Return whether the arrivals of ``stages`` can be counted one by one in a few seconds."""
+    return len(stages) <= _MOST_STAGES and sum(stage.profile.expected for stage in stages) <= _MOST_COUNTED
+
+
+def count_sessions(
+    digest: str, seed: int, stages: Sequence[Stage], weights: tuple[float, ...], *, exactly: bool
+) -> SessionCount:
     """Return the most sessions that ``stages`` intend, warm-up included.
 
     Args:
@@ -44,9 +51,10 @@ def count_sessions(digest: str, seed: int, stages: Sequence[Stage], weights: tup
         seed: The plan's.
         stages: Of one trial or several.
         weights: Of the journeys, each above zero.
+        exactly: Whether to count on the schedule itself; :func:`is_countable` says whether that is quick.
     """
-    expected = sum(stage.profile.expected for stage in stages)
-    if expected > _MOST_COUNTED or len(stages) > _MOST_STAGES:
+    if not exactly:
+        expected = sum(stage.profile.expected for stage in stages)
         # Thinned Poisson arrivals are Poisson, with a variance equal to the mean; even arrivals vary less.
         means = [expected * weight / sum(weights) for weight in weights]
         return SessionCount(tuple(math.ceil(mean + 6 * math.sqrt(mean)) for mean in means), exact=False)

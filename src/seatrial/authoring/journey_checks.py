@@ -13,7 +13,7 @@ from pathlib import Path
 
 import jsonpath
 
-from seatrial.authoring.problems import ProblemList, split_message
+from seatrial.authoring.problems import ProblemList, shorten, split_message
 from seatrial.authoring.python_plan import inspect_journey
 from seatrial.authoring.validation import did_you_mean
 from seatrial.authoring.yaml_source import Node
@@ -75,7 +75,7 @@ class JourneyCheck:
             self._python(python, python.scalar)
         steps = self._journey.get("steps")
         for step in steps.items if steps else ():
-            if step.kind == "mapping":
+            if step.kind == "mapping" and not self._problems.is_full:
                 self._step(step)
 
     def _names(self) -> None:
@@ -186,9 +186,8 @@ class JourneyCheck:
     def _json_path(self, path: str, line: int) -> None:
         try:
             jsonpath.compile(path, strict=True)
-        except (jsonpath.JSONPathError, RecursionError, ValueError) as error:
-            reason = " ".join(str(error).partition("\n")[0].split()).rstrip(".")
-            reason = _TOKEN_NAME.sub(lambda name: name[1].lower().replace("_", " "), reason)
+        except Exception as error:  # the library's own parser fails on some malformed paths with a bare IndexError
+            reason = _reason(error)
             self._problems.add(line, f"not a JSON path ({reason})", path, "Write RFC 9535, such as $.free[*].id.")
 
     def _regex(self, node: Node) -> None:
@@ -199,7 +198,7 @@ class JourneyCheck:
                 warnings.simplefilter("ignore")
                 re.compile(node.scalar)
         except (re.error, OverflowError, RecursionError) as error:
-            reason = str(error) or "nested too deeply"
+            reason = _reason(error)
             self._problems.add(node.line, f"not a regular expression ({reason})", node.written, "Mend the pattern.")
 
 
@@ -230,6 +229,17 @@ def _has_variable(text: str) -> bool:
         return any(isinstance(part, Variable) for part in parse_template(text))
     except ValueError:
         return False
+
+
+def _reason(error: Exception) -> str:
+    """Return why a library refuses a pattern, on one line and without its internal names."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    try:
+        reason = str(error).partition("\n")[0]
+    except Exception:  # jsonpath's errors can't always point at their place, and fail in str()
+        reason = ""
+    return _TOKEN_NAME.sub(lambda name: name[1].lower().replace("_", " "), shorten(reason)).rstrip(".") or "malformed"
 
 
 def _texts(node: Node | None) -> Iterator[Node]:

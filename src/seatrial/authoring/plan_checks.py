@@ -7,6 +7,7 @@ here.
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import ssl
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from seatrial.authoring.counts import count_sessions
+from seatrial.authoring.counts import count_sessions, is_countable
 from seatrial.authoring.feeders import FeedTable, read_feed
 from seatrial.authoring.journey_checks import JourneyCheck, check_headers, step_labels
 from seatrial.authoring.problems import ProblemList
@@ -78,6 +79,7 @@ class PlanChecks:
     digest: str
     problems: ProblemList
     tables: dict[tuple[str, str], FeedTable | None] = field(default_factory=dict)
+    _read: dict[tuple[str, str], FeedTable] = field(default_factory=dict)
 
     def run(self) -> None:
         """Add every problem of meaning."""
@@ -102,12 +104,19 @@ class PlanChecks:
             feed: Feed | None = part(Feed, written)
             if feed is not None:
                 try:
-                    found[variable] = read_feed(feed, self.base)
+                    found[variable] = self._table(feed)
                 except PlanError as error:
                     for problem in error.problems:
                         self.problems.add_elsewhere(written.line, problem)
             self.tables[journey, variable] = found[variable]
         return found
+
+    def _table(self, feed: Feed) -> FeedTable:
+        """Return the table of a feed; a file that several journeys name is read once."""
+        key = (os.path.normpath(feed.csv), feed.encoding)
+        if key not in self._read:
+            self._read[key] = read_feed(feed, self.base)
+        return self._read[key]
 
     def _certificate(self) -> None:
         ca = self.root.get("tls", "ca")
@@ -127,17 +136,18 @@ class PlanChecks:
         journeys = self.root.get("journeys")
         if journeys is None or journeys.kind != "mapping":
             return
-        steps = {label for journey in journeys.entries.values() for label, _ in step_labels(journey)}
+        steps = sorted({label for journey in journeys.entries.values() for label, _ in step_labels(journey)})
+        known = set(steps)
         trials = self.root.get("trials")
         for trial in trials.items if trials else ():
             limits = trial.get("objectives")
             for limit in limits.items if limits else ():
                 objective = _objective(limit)
-                if objective is None:
+                if objective is None or self.problems.is_full:
                     continue
                 step, journey = objective
-                if step is not None and step not in steps:
-                    self.problems.add(limit.line, "no step has this name", step, did_you_mean(step, sorted(steps)))
+                if step is not None and step not in known:
+                    self.problems.add(limit.line, "no step has this name", step, did_you_mean(step, steps))
                 if journey is not None and journey not in journeys.entries:
                     remedy = did_you_mean(journey, journeys.entries)
                     self.problems.add(limit.line, "no journey has this name", journey, remedy)
@@ -200,7 +210,11 @@ class PlanChecks:
         seed = self.root.get("seed")
         number = seed.scalar if seed and isinstance(seed.scalar, int) else 1
         proportions = tuple(float(weight) for weight in weights if weight is not None)
-        counts = [count_sessions(self.digest, number, stages, proportions).per_journey for _, stages in trials]
+        exactly = is_countable([stage for _, stages in trials for stage in stages])
+        counts = [
+            count_sessions(self.digest, number, stages, proportions, exactly=exactly).per_journey
+            for _, stages in trials
+        ]
         most = dict(zip(journeys.entries, (max(column) for column in zip(*counts, strict=True)), strict=True))
         for name, variable in unique:
             table = self.tables[name, variable]

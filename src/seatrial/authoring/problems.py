@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from seatrial.errors import Problem
 
-__all__ = ["ProblemList", "shorten", "split_message"]
+__all__ = ["MOST_PROBLEMS", "ProblemList", "shorten", "split_message"]
 
+MOST_PROBLEMS = 500
 _LONGEST_VALUE = 80
 
 
@@ -19,6 +20,7 @@ class ProblemList:
     def __init__(self, name: str) -> None:
         self.name = name
         self._found: list[tuple[int, Problem]] = []
+        self._known: set[Problem] = set()
 
     def add(self, line: int, what: str, value: str | None, remedy: str) -> None:
         """Add a problem that stands on ``line`` (from 1) of the document; 0 for the document as a whole."""
@@ -28,15 +30,23 @@ class ProblemList:
 
     def add_elsewhere(self, line: int, problem: Problem) -> None:
         """Add a problem of another file, which ``line`` of this document names."""
-        if all(problem != known for _, known in self._found):
+        if problem not in self._known and not self.is_full:
+            self._known.add(problem)
             self._found.append((line, problem))
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether no more problems are listed. A check that is slow to describe its problems asks first."""
+        return len(self._found) >= MOST_PROBLEMS
 
     def __len__(self) -> int:
         return len(self._found)
 
     def in_order(self) -> tuple[Problem, ...]:
         """Return all problems, by line; those of one line in the order in which they were found."""
-        return tuple(problem for _, problem in sorted(self._found, key=lambda pair: pair[0]))
+        listed = tuple(problem for _, problem in sorted(self._found, key=lambda pair: pair[0]))
+        more = Problem("there may be more problems than are listed", self.name, None, "Mend these first.")
+        return (*listed, more) if self.is_full else listed
 
 
 def shorten(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -22,6 +23,9 @@ __all__ = ["PARTS", "did_you_mean", "part", "validate"]
 Path = tuple[str | int, ...]
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
+
+_ADAPTERS: dict[int, TypeAdapter[Any]] = {}
+_MOST_NAMES = 200
 
 #: Where each part of a document stands; ``*`` is any key or index, a word after ``steps/*`` or ``trials/*`` its tag.
 PARTS: dict[str, type[BaseModel]] = {
@@ -58,6 +62,8 @@ def validate(model: type[M], node: Node, problems: ProblemList) -> M | None:
             place = found["loc"][:-1] if _is_union_branch(found["loc"], str(found["type"])) else found["loc"]
             grouped.setdefault(place, []).append(dict(found))
         for place, errors in grouped.items():
+            if problems.is_full:
+                break
             _report(model, node, place, errors, problems)
         return None
 
@@ -67,7 +73,11 @@ def part(wanted: type[T] | Any, node: Node | None) -> T | None:
     if node is None:
         return None
     try:
-        found: T = TypeAdapter(wanted).validate_json(json.dumps(node.plain()), strict=True)
+        # Keyed by identity, because not every type can be hashed; the adapter keeps its type alive.
+        adapter = _ADAPTERS.get(id(wanted))
+        if adapter is None:
+            adapter = _ADAPTERS[id(wanted)] = TypeAdapter(wanted)
+        found: T = adapter.validate_json(json.dumps(node.plain()), strict=True)
     except ValidationError:
         return None
     return found
@@ -75,7 +85,7 @@ def part(wanted: type[T] | Any, node: Node | None) -> T | None:
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """Return a remedy that names the nearest of ``known``, or all of them when none is near."""
-    names = list(known)
+    names = list(islice(known, _MOST_NAMES))
     near = difflib.get_close_matches(wrong[:80], names, n=1)
     if near:
         return f"Did you mean {near[0]}?"

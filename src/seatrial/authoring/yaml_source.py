@@ -124,11 +124,9 @@ def _decode(source: bytes, problems: ProblemList) -> str:
         problems.add(line, "not UTF-8", f"byte 0x{source[error.start]:02x}", "Save the file as UTF-8.")
         raise UnreadableError from error
     for number, content in enumerate(text.split("\n"), 1):
-        bad = next(
-            (c for c in content if not (c.isprintable() or c.isspace()) and (c < " " or "\x7f" <= c < "\xa0")), None
-        )
+        bad = _UNPRINTABLE.search(content)
         if bad is not None:
-            problems.add(number, "a control character", f"0x{ord(bad):02x}", "Take it out.")
+            problems.add(number, "a control character", f"0x{ord(bad[0]):02x}", "Take it out.")
             raise UnreadableError
         if len(content) > MAX_LINE:
             problems.add(number, "a line of more than 65,536 characters", content, "Break it into shorter lines.")
@@ -136,6 +134,8 @@ def _decode(source: bytes, problems: ProblemList) -> str:
     return text
 
 
+# https://yaml.org/spec/1.2.2/#51-character-set
+_UNPRINTABLE = re.compile("[^\t\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _INTEGER = re.compile(r"[-+]?[0-9]+", re.ASCII)
 _HEXADECIMAL, _OCTAL = re.compile(r"0x[0-9a-fA-F]+"), re.compile(r"0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)

@@ -70,14 +70,15 @@ def _schema() -> None:
 
 def _summary(loaded: LoadedPlan) -> dict[str, Any]:
     """Return what the plan will do, as JSON-ready data; times in nanoseconds, rates per second."""
-    from seatrial.authoring.counts import count_sessions
+    from seatrial.authoring.counts import count_sessions, is_countable
 
     plan = loaded.plan
     requests = [len(journey.labels) for journey in plan.journeys.values()]
+    staged = [trial.stages(index, plan) for index, trial in enumerate(plan.trials)]
+    exactly = is_countable([stage for stages in staged for stage in stages])
     trials = []
-    for index, (name, trial) in enumerate(zip(plan.trial_names(), plan.trials, strict=True)):
-        stages = trial.stages(index, plan)
-        sessions = count_sessions(loaded.digest, plan.seed, stages, plan.weights)
+    for name, trial, stages in zip(plan.trial_names(), plan.trials, staged, strict=True):
+        sessions = count_sessions(loaded.digest, plan.seed, stages, plan.weights, exactly=exactly)
         trials.append(
             {
                 "name": name,
