@@ -47,8 +47,9 @@ def _all_others() -> int:
     except typer.Abort:
         return exit_codes.INTERRUPTED
     except typer.exceptions.TyperException as error:  # a wrong option, a missing argument
-        say = getattr(error, "format_message", lambda: str(error))  # its own class is private to typer
-        print(f"seatrial: {say()}. See seatrial {' '.join(sys.argv[1:2])} --help.", file=sys.stderr)
+        # The class that words it for people is private to typer.
+        said = error.format_message() if hasattr(error, "format_message") else str(error)
+        print(f"seatrial: {said}. See seatrial {' '.join(sys.argv[1:2])} --help.", file=sys.stderr)
         return exit_codes.USAGE
     return code if isinstance(code, int) else exit_codes.OK
 
