@@ -59,6 +59,24 @@ def test_an_unreadable_part_is_said_in_the_page(copy: Path, interrupted: Any, pa
     assert str(copy) not in render_html(view)
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("outcome", 77, "84 records have an outcome that is not known"),
+        ("done_ns", None, "values are missing in done_ns"),
+    ],
+)
+def test_records_that_make_no_sense_are_not_drawn(
+    copy: Path, interrupted: Any, column: str, value: int | None, said: str
+) -> None:
+    path = copy / "records/01-load/part-0000.parquet"
+    records = pl.read_parquet(path)
+    records.with_columns(pl.lit(value, dtype=records.schema[column]).alias(column)).write_parquet(path)
+    view = report_view(copy, interrupted.verdict)
+    assert [missing.detail for missing in view.missing if missing.code == "unreadable"] == [said]
+    assert view.trials[0].timeline is None
+
+
 def test_missing_records_leave_no_chart_and_a_sentence(copy: Path, interrupted: Any) -> None:
     shutil.rmtree(copy / "records")
     view = report_view(copy, interrupted.verdict)

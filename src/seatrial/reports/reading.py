@@ -18,14 +18,15 @@ from seatrial.model.journal import Event, read_journal
 from seatrial.model.plan import Plan
 from seatrial.model.policy import Policy
 from seatrial.model.release import Release, parse_release
-from seatrial.model.sample import COLUMNS
+from seatrial.model.sample import COLUMNS, Outcome
 
 __all__ = ["Diagnostic", "Missing", "Reader"]
 
 T = TypeVar("T")
 
-_RECORD_COLUMNS = tuple(name for name, _, _ in COLUMNS)
-_HEALTH_NAMES = tuple(name for name, _ in HEALTH_COLUMNS)
+_RECORDS = tuple((name, form, never) for name, form, never in COLUMNS)
+_HEALTH = tuple((name, form, False) for name, form in HEALTH_COLUMNS)
+_FORMS = {"i1": pl.Int8, "<i2": pl.Int16, "<i4": pl.Int32, "<i8": pl.Int64, "<f8": pl.Float64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Reader:
         if not paths:
             self.missing.append(Missing("part", part))
             return None
-        return self._frame(part, paths, _RECORD_COLUMNS)
+        return self._frame(part, paths, _RECORDS)
 
     def health(self, slug: str) -> pl.DataFrame | None:
         """Return the generator's health during a trial, ordered by worker and time; None when it is not known."""
@@ -131,17 +132,25 @@ class Reader:
         if not path.is_file():
             self.missing.append(Missing("part", part))
             return None
-        lazy = self._frame(part, [path], _HEALTH_NAMES)
+        lazy = self._frame(part, [path], _HEALTH)
         return None if lazy is None else lazy.sort("worker", "at_ns").collect()
 
-    def _frame(self, part: str, paths: list[Path], columns: tuple[str, ...]) -> pl.LazyFrame | None:
+    def _frame(self, part: str, paths: list[Path], columns: tuple[tuple[str, str, bool], ...]) -> pl.LazyFrame | None:
         try:
-            lazy = pl.scan_parquet(paths, glob=False).select(columns)
-            rows = lazy.select(pl.len()).collect().item()
-            if rows:
-                # Touch every column once, so that a broken part is found here and not in the middle of the page.
-                lazy.select(pl.all().hash().last()).collect()
-        except (OSError, pl.exceptions.PolarsError) as error:
+            lazy = pl.scan_parquet(paths, glob=False).select(
+                pl.col(name).cast(_FORMS[form]) for name, form, _ in columns
+            )
+            # Every column is read once, so that a broken part is found here and not in the middle of the page.
+            empty = lazy.select(pl.len().alias(" rows"), pl.all().null_count()).collect().row(0, named=True)
+            rows = empty.pop(" rows")
+            holes = [name for name, _, never in columns if empty[name] and not never]
+            if holes:
+                raise ValueError(f"values are missing in {', '.join(holes)}")
+            if "outcome" in lazy.collect_schema():
+                strange = lazy.filter(~pl.col("outcome").is_in([int(o) for o in Outcome])).select(pl.len())
+                if count := strange.collect().item():
+                    raise ValueError(f"{count} records have an outcome that is not known")
+        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
             self.missing.append(Missing("unreadable", part, self._detail(error)))
             return None
         if not rows:

@@ -165,7 +165,7 @@ def _trial(
     if records is not None:
         counts = records.group_by("outcome").agg(pl.len().alias("count")).sort("outcome").collect()
         labels = {int(outcome): outcome.label for outcome in Outcome}
-        outcomes = {labels.get(code, f"outcome {code}"): int(count) for code, count in counts.iter_rows()}
+        outcomes = {labels[code]: int(count) for code, count in counts.iter_rows()}
         bin_ns, frame = _timeline(records, log.stages, start_ns, _stop_ns(journal, log))
         view = replace(view, outcomes=outcomes, records=sum(outcomes.values()), bin_ns=bin_ns, timeline=frame)
     if health is not None:
