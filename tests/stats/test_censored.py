@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from seatrial.model.verdict import Bounded
 from seatrial.stats.batches import Batches, exact_sum
-from seatrial.stats.binomial import rank_of
+from seatrial.stats.binomial import quantile_ranks, rank_of
 from seatrial.stats.censored import CensoredTimes
 from seatrial.stats.longer import longer_for_mean, longer_for_share
 from seatrial.stats.share import bounded_share
@@ -103,7 +103,34 @@ def test_bounds_cover_the_truth_19_times_in_20_on_independent_records(q: float) 
         value = (rng.exponential(1e9, 1500)).astype(np.int64)
         found = CensoredTimes(value, np.zeros(1500, bool), Batches(at)).quantile(q, 0.95)
         hits += infinite(found.lower) <= truth <= infinite(found.upper)
-    assert 0.935 <= hits / 500 <= 0.985
+    # The design effect is noisy and only ever widens the bounds: a little above the 95 % that was asked for.
+    assert 0.945 <= hits / 500 <= 0.99
+
+
+@pytest.mark.parametrize("q", [0.5, 0.95, 0.99])
+def test_order_statistics_cover_the_truth_as_often_as_they_say(q: float) -> None:
+    rng, hits = np.random.default_rng(20260103), 0
+    lower, upper = quantile_ranks(1500, 1500, q, 0.95)
+    assert lower is not None
+    assert upper is not None
+    for _ in range(2000):
+        value = np.sort(rng.random(1500))
+        hits += value[lower - 1] <= q <= value[upper - 1]
+    assert 0.94 <= hits / 2000 <= 0.97
+
+
+@pytest.mark.parametrize("q", [0.95, 0.99])
+def test_a_busy_queue_hardly_ever_passes_a_limit_it_breaks_by_ten_percent(q: float) -> None:
+    rng, truth, passed = np.random.default_rng(20260104), -math.log(1 - q) / 0.02, 0
+    for _ in range(300):
+        arrive = np.cumsum(rng.exponential(1 / 0.08, 5200))
+        work = rng.exponential(1 / 0.1, 5200)
+        ends = np.cumsum(work)
+        wait = (ends + np.maximum.accumulate(arrive - ends + work) - arrive)[400:]
+        value, at = (wait * 1e6).astype(np.int64), (arrive[400:] * 1e6).astype(np.int64)
+        found = CensoredTimes(value, np.zeros(len(value), bool), Batches(at)).quantile(q, 0.95)
+        passed += infinite(found.upper) <= truth * 1e6 / 1.1
+    assert passed / 300 <= 0.02
 
 
 def test_bounds_cover_the_truth_on_a_queue_where_independence_would_not() -> None:

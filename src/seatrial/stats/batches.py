@@ -11,13 +11,19 @@ of hits in all n,
 
     var(p) = B/(B-1) * sum_b (k_b - p n_b)^2 / n^2      (ratio estimator: Cochran, *Sampling Techniques* (1977), 6.3)
     d      = var(p) / (p (1-p) / n)                      (design effect: Kish, *Survey Sampling* (1965), 8.2)
-    d'     = d (t / z)^2                                 (t with B - 1 degrees of freedom against the normal z, for
-                                                          var(p) is itself an estimate: Korn and Graubard 1998)
-    n_eff  = n / max(1, d')
+    d'     = d (t / z)^2                                 (Student's t against the normal z, for var(p) is itself
+                                                          an estimate: Korn and Graubard 1998)
+    n_eff  = n / min(max(1, d'), records of the rarer kind)
 
-d' is taken at B = 20, 40, 80, ... as long as a batch lasts a second, and the largest d' counts. Twenty batches is the
-middle of what Schmeiser (*Operations Research* 30 (1982)) recommends: long enough to hold the correlation of a slow
-queue. The largest of several noisy estimates errs towards wider bounds: it costs time, never a wrong verdict.
+d' is taken at B = 10, 20, 40, ... as long as a batch lasts a second, and the largest d' counts. Ten batches is the
+fewest that Schmeiser (*Operations Research* 30 (1982)) recommends: long enough to hold the correlation of a slow
+queue. Student's t has as many degrees of freedom as batches hold a record of the rarer kind (hits or misses), less
+one, and four at least: where a high percentile rests on a few crowded moments, those moments are what was observed,
+and their spread is known badly. At most all of the rarer kind are one event, which is the last bound. Choosing the
+largest of several noisy estimates errs towards wider bounds: it costs time, where the opposite costs a wrong PASS.
+On simulated M/M/1 queues (60 to 600 s, 50 to 90 % busy) a limit 10 % beyond the truth is passed in at most about 1
+to 2 % of trials and the 95 % bounds cover in 93 to 98 %; a single length of twenty batches passes 5 % and covers 90 %.
+
 n_eff > n is never claimed, even where arrivals are spread so evenly that the batches vary less than chance.
 
 Sums are of integers, so that the result does not depend on order or on the number of threads.
@@ -39,11 +45,12 @@ __all__ = ["COARSEST", "Batches", "exact_sum"]
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 
-COARSEST = 20
+COARSEST = 10
 """Batches of the longest kind."""
 
-_FINEST = COARSEST * 2**12
+_FINEST = COARSEST * 2**13
 _SHORTEST_NS = SECOND
+_LEAST_FREEDOM = 4
 _LOW_BITS = 20
 _LOW = (1 << _LOW_BITS) - 1
 
@@ -79,13 +86,15 @@ class Batches:
         if k in (0, n):
             return 1.0
         # d = B/(B-1) * sum (k_b n - k n_b)^2 / (n k (n - k)), all in whole numbers
+        rare = hits if 2 * k <= n else [size - hit for size, hit in zip(self._sizes, hits, strict=True)]
         most, side = 1.0, (1 + confidence) / 2
-        for batches, squares in self._squares(hits, k):
+        for (batches, squares), touched in zip(self._squares(hits, k), self._touched(rare), strict=True):
             if batches > 1:
                 effect = batches * squares / ((batches - 1) * n * k * (n - k))
-                most = max(most, effect * float(stdtrit(batches - 1, side) / ndtri(side)) ** 2)
-        # Clustering can't be worse than all records of a kind in one lump: something is always known.
-        return min(most, float(n))
+                freedom = max(touched - 1, _LEAST_FREEDOM)
+                most = max(most, effect * float(stdtrit(freedom, side) / ndtri(side)) ** 2)
+        # Clustering can't be worse than all records of the rarer kind in one lump: they are one event at least.
+        return min(most, float(min(k, n - k)))
 
     def variance_of_mean(self, value: Int64) -> tuple[float, int]:
         """Return the variance of the mean of ``value`` and the degrees of freedom of its estimate.
@@ -125,6 +134,16 @@ class Batches:
             number //= 2
             sizes = [a + b for a, b in zip(sizes[::2], sizes[1::2], strict=True)]
             sums = [a + b for a, b in zip(sums[::2], sums[1::2], strict=True)]
+
+    def _touched(self, rare: list[int]) -> Iterator[int]:
+        """Yield how many batches hold any record of the rarer kind, for each length of batch."""
+        number = self._number
+        while True:
+            yield sum(1 for count in rare if count)
+            if number == COARSEST:
+                return
+            number //= 2
+            rare = [a + b for a, b in zip(rare[::2], rare[1::2], strict=True)]
 
     def _per_batch(self, what: Bool | Int64 | None, *, weighted: bool = False) -> list[int]:
         if what is None:
