@@ -160,7 +160,7 @@ def test_every_limit_is_drawn_with_its_label_in_both_sizes(healthy: Any) -> None
                 # Twice: the label and the halo behind it, which a shaded or crossed label needs.
                 assert svg.count(f">{label}</text>") >= 1, (figure, label)
     steps, levels = drawn("t2-steps")[:2], drawn("t2-steps")[2:]
-    assert all("breakpoint: 3.5 P" in svg and "required 2 P" in svg for svg in steps)
+    assert all("breakpoint: 6 P" in svg and "required 2 P" in svg for svg in steps)
     assert all("limit: p95 ≤ 4 s" in svg for svg in levels)
     assert len(steps) == len(levels) == 2
 

@@ -16,7 +16,7 @@ def test_the_terminal_says_verdict_reasons_limits_and_levels(healthy: Any) -> No
         for reason in trial.reasons:
             assert " ".join(reason.text.split()) in flat
     assert "p95 response time ≤ 2 s" in shown
-    assert "3.5 P" in shown and "✗ broke" in shown
+    assert "6 P" in shown and "✗ broke" in shown
     assert "\x1b" not in shown
     assert all(line == line.rstrip() for line in shown.splitlines())
 
