@@ -354,6 +354,22 @@ def test_a_unique_feed_with_too_few_rows_says_how_many_the_trial_needs(tmp_path:
         load_plan(tmp_path / "plan.yaml")
 
 
+def test_a_unique_feed_must_last_for_the_largest_trial_with_all_its_steps(tmp_path: Path) -> None:
+    text = GOOD.replace("order: cycle", "order: unique").replace("seatrial: 1", "seatrial: 1\narrivals: even")
+    stress = "kind: stress, from: 1 P, to: 2 P, step: 1 P, hold: 2s, objectives: [errors <= 1%]"
+    small = "kind: load, at: 1 P, for: 1s, objectives: [errors <= 1%]"
+    (problem,) = problems_of(tmp_path, f"{text}  - {{{stress}}}\n  - {{{small}}}\n")
+    assert problem.remedy.startswith("Give the file 60 rows")  # 10/s and then 20/s, for two seconds each
+
+
+def test_journeys_share_the_sessions_by_their_weights(tmp_path: Path) -> None:
+    text = GOOD.replace("order: cycle", "order: unique").replace("at: 1 P", "at: 50 P")
+    text = text.replace("trials:", "  look:\n    weight: 3\n    steps: [get: /]\ntrials:")
+    (problem,) = problems_of(tmp_path, text)
+    needed = int(problem.remedy.split()[3])
+    assert abs(needed - 250) < 6 * 250**0.5
+
+
 def test_the_rows_that_a_poisson_trial_needs_are_counted_on_its_own_schedule(tmp_path: Path) -> None:
     text = GOOD.replace("order: cycle", "order: unique")
     (problem,) = problems_of(tmp_path, text)
