@@ -112,7 +112,8 @@ def gauge(result: ObjectiveResult, say: Say) -> Gauge | None:
     )
     text = {Verdict.PASS: "gauge.keeps", Verdict.FAIL: "gauge.breaks"}.get(result.verdict, "gauge.crosses")
     dot = None if value.estimate is None else place(value.estimate)
-    return Gauge(ends[0], ends[1], dot, _LIMIT_AT, breaks_right, say(text))
+    low = min(ends[0], 94.0) if dot is None else ends[0]  # bounds beyond the edge still show, at the edge
+    return Gauge(low, ends[1], dot, _LIMIT_AT, breaks_right, say(text))
 
 
 def objective_text(objective: str, say: Say) -> str:
