@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from seatrial.model.verdict import Reason
+from seatrial.model.verdict import Reason, Verdict
 from seatrial.reports.html import render_html
 from seatrial.reports.reading import Diagnostic
 from seatrial.reports.view import report_view
@@ -170,6 +170,19 @@ def test_an_invalid_run_shows_no_figure_and_no_kept_limit_that_could_be_taken_as
     assert "Response time at" not in before_charts
     assert "v-PASS" not in re.sub(r"<style>.*?</style>", "", worker_lost.page, flags=re.S)
     assert "neither a pass nor a fail" in before_charts
+    assert '<td class="held-true">' not in worker_lost.page.split('id="health"')[0]
+
+
+def test_an_invalid_stress_trial_shows_no_level_as_held_and_no_breakpoint(healthy: Any) -> None:
+    load, stress = healthy.view.trials
+    invalid = stress.verdict.model_copy(update={"verdict": Verdict.INVALID})
+    trials = (healthy.verdict.trials[0], invalid)
+    run = healthy.verdict.model_copy(update={"verdict": Verdict.INVALID, "trials": trials})
+    page = render_html(replace(healthy.view, verdict=run, trials=(load, replace(stress, verdict=invalid))))
+    figure = page.split('id="t2-steps"')[1].split("</figure>")[0]
+    assert "No level was decided either way." in figure
+    assert "breakpoint:" not in figure and ">✓<" not in figure
+    assert "Capacity</dt>" not in page
 
 
 def test_a_stretch_without_answers_is_shaded_and_not_a_fine_line(collapsing: Any) -> None:

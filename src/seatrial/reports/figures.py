@@ -13,7 +13,7 @@ from seatrial.reports.charts_steps import level_response_chart, step_chart
 from seatrial.reports.charts_time import cpu_chart, error_chart, lag_chart, load_chart, response_chart
 from seatrial.reports.texts import Say
 from seatrial.reports.view import TrialView
-from seatrial.reports.wording import time_limits, time_or_unknown
+from seatrial.reports.wording import relied_on, time_limits, time_or_unknown
 from seatrial.units import format_duration, format_number, format_share
 
 __all__ = ["Figure", "health_figures", "trial_figures"]
@@ -44,7 +44,7 @@ def trial_figures(view: TrialView, say: Say) -> tuple[Figure, ...]:
     """Return the figures of a trial, the most telling first."""
     figures = []
     if view.kind == "stress" and view.verdict and view.verdict.stages:
-        figures.append(_steps(view, view.verdict, say))
+        figures.append(_steps(view, relied_on(view.verdict), say))
     if view.timeline is None or not view.timeline.height:
         return tuple(figures)
     stages = view.verdict.stages if view.verdict else ()

@@ -16,13 +16,22 @@ from markupsafe import Markup
 from seatrial.model.journal import Ending, Event, EventKind
 from seatrial.model.reasons import Language, sentence
 from seatrial.model.release import Subject
-from seatrial.model.verdict import Reason, StageResult, Verdict
+from seatrial.model.verdict import Reason, StageResult
 from seatrial.reports.facts import facts
 from seatrial.reports.figures import Figure, health_figures, trial_figures
 from seatrial.reports.reading import Diagnostic
 from seatrial.reports.texts import Say, say_in
 from seatrial.reports.view import ReportView, TrialView
-from seatrial.reports.wording import bounds, check_limit, check_seen, gauge, measured, objective_text, time_or_unknown
+from seatrial.reports.wording import (
+    bounds,
+    check_limit,
+    check_seen,
+    gauge,
+    measured,
+    objective_text,
+    relied_on,
+    time_or_unknown,
+)
 from seatrial.units import format_number, format_share
 
 __all__ = ["render_html"]
@@ -98,9 +107,9 @@ def _objective_rows(view: ReportView, say: Say) -> list[dict[str, Any]]:
             "bounds": bounds(result.value, result.unit, say),
             "gauge": gauge(result, say),
             "samples": f"{result.samples:,}",
-            "verdict": "INVALID" if trial.verdict is Verdict.INVALID else result.verdict.value,
+            "verdict": result.verdict.value,
         }
-        for trial in view.verdict.trials
+        for trial in map(relied_on, view.verdict.trials)
         for result in trial.objectives
     ]
 
@@ -108,7 +117,7 @@ def _objective_rows(view: ReportView, say: Say) -> list[dict[str, Any]]:
 def _trial(trial: TrialView, view: ReportView, language: Language, say: Say) -> dict[str, Any]:
     kind = say(f"kind.{trial.kind if trial.kind in ('load', 'stress') else 'other'}")
     run_says = set(_sentences(view.verdict.reasons, language))
-    verdict = trial.verdict
+    verdict = relied_on(trial.verdict) if trial.verdict else None
     reasons = _sentences(verdict.reasons, language) if verdict else []
     telling = _sentences(tuple(sorted(verdict.reasons, key=_rank)), language) if verdict else []
     return {

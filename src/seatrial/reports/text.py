@@ -13,7 +13,7 @@ from rich.text import Text
 from seatrial.model.reasons import Language, sentence
 from seatrial.model.verdict import ObjectiveResult, Reason, RunVerdict, StageResult, TrialVerdict, Verdict
 from seatrial.reports.texts import Say, say_in
-from seatrial.reports.wording import bounds, measured, objective_text
+from seatrial.reports.wording import bounds, measured, objective_text, relied_on
 from seatrial.units import format_duration, format_number, format_share
 
 __all__ = ["render_text"]
@@ -62,7 +62,8 @@ def render_text(verdict: RunVerdict, language: Language = "en", *, colour: bool 
     return "\n".join(line.rstrip() for line in page.getvalue().rstrip().splitlines())
 
 
-def _trial(trial: TrialVerdict, language: Language, say: Say) -> list[RenderableType]:
+def _trial(verdict: TrialVerdict, language: Language, say: Say) -> list[RenderableType]:
+    trial = relied_on(verdict)
     parts: list[RenderableType] = [
         Text.assemble((trial.name, "bold"), "  ", (say(f"verdict.{trial.verdict}"), STYLES[trial.verdict])),
         *_reasons(trial.reasons, language),
@@ -88,18 +89,16 @@ def _objectives(trial: TrialVerdict, say: Say) -> Table:
     for key in ("objective", "measured", "bounds", "verdict"):
         table.add_column(say(f"table.{key}"))
     for result in trial.objectives:
-        table.add_row(*_objective(result, trial, say))
+        table.add_row(*_objective(result, say))
     return table
 
 
-def _objective(result: ObjectiveResult, trial: TrialVerdict, say: Say) -> tuple[Text, ...]:
-    # A limit that was "kept" in a trial that can't be relied on is not kept.
-    shown = Verdict.INVALID if trial.verdict is Verdict.INVALID else result.verdict
+def _objective(result: ObjectiveResult, say: Say) -> tuple[Text, ...]:
     return (
         Text(objective_text(result.objective, say)),
         Text(measured(result.value, result.unit, say), style="bold"),
         Text(bounds(result.value, result.unit, say)),
-        Text(say(f"verdict.{shown}"), style=STYLES[shown]),
+        Text(say(f"verdict.{result.verdict}"), style=STYLES[result.verdict]),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from seatrial.errors import SeatrialError
 from seatrial.model.objective import Metric, Objective, parse_objective
-from seatrial.model.verdict import Bounded, ObjectiveResult, Verdict
+from seatrial.model.verdict import Bounded, ObjectiveResult, TrialVerdict, Verdict
 from seatrial.reports.checks import Check
 from seatrial.reports.texts import Say
 from seatrial.units import format_duration, format_number, format_share
@@ -21,6 +21,7 @@ __all__ = [
     "measured",
     "objective_text",
     "quantity",
+    "relied_on",
     "time_limits",
     "time_or_unknown",
 ]
@@ -48,6 +49,18 @@ class Gauge:
     limit: float
     breaks_right: bool
     text: str
+
+
+def relied_on(trial: TrialVerdict) -> TrialVerdict:
+    """Return a trial's verdict with nothing in it that could be taken as good news from an INVALID trial.
+
+    There no limit was kept, no level held or broke, and no capacity was found, whatever the figures look like.
+    """
+    if trial.verdict is not Verdict.INVALID:
+        return trial
+    objectives = tuple(result.model_copy(update={"verdict": Verdict.INVALID}) for result in trial.objectives)
+    stages = tuple(stage.model_copy(update={"held": None}) for stage in trial.stages)
+    return trial.model_copy(update={"objectives": objectives, "stages": stages, "capacity": None})
 
 
 def quantity(value: float, unit: str) -> str:
