@@ -16,9 +16,10 @@ from seatrial.model.plan import Plan
 from seatrial.model.profile import Stage
 from seatrial.model.sample import NEVER, Outcome
 from seatrial.model.verdict import RunVerdict, StageResult
+from seatrial.trials.observer import SilentObserver
 from seatrial.units import SECOND, format_duration, format_number, format_rate, format_share
 
-__all__ = ["LiveView"]
+__all__ = ["LiveView", "OnlyFailures"]
 
 _BAR = 30
 
@@ -154,6 +155,14 @@ class LiveView:
         table.add_row("errors so far", kinds or f"{errors:,}", "", "")
         table.add_row("send lag p99", _time(None if lag == NEVER else lag), "generator CPU", format_share(cpu))
         return Group(head, table)
+
+
+class OnlyFailures(SilentObserver):
+    """Says on standard error why a run can't go on, and nothing else: for programs that read standard output."""
+
+    def failed(self, sentence: str) -> None:
+        """Print why the run can't go on."""
+        print(f"seatrial: {sentence}", file=sys.stderr, flush=True)
 
 
 def _time(ns: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import NoReturn
 
 from seatrial.cli import exit_codes
@@ -27,6 +28,11 @@ def main() -> NoReturn:
         # Whoever reads us has gone (for example, head): say nothing more, not even at interpreter exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = exit_codes.FAILED
+    except Exception as error:
+        # Python's own code for this is 1, which would say that the service failed: nothing is known about it.
+        traceback.print_exc()
+        print(f"seatrial: a defect of this program, not of the service: {error!r}", file=sys.stderr)
+        code = exit_codes.INVALID
     sys.exit(code)
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from seatrial.evidence.keys import Signer
     from seatrial.trials.finish import RunResult
 
-__all__ = ["default_workers", "print_result", "register"]
+__all__ = ["default_workers", "exit_code", "print_result", "register", "stop_at_once"]
 
 
 def register(app: typer.Typer) -> None:
@@ -39,25 +39,24 @@ def run(
     from seatrial.authoring.policies import load_policy
     from seatrial.authoring.yaml_plan import load_plan
     from seatrial.backends.local import LocalBackend
-    from seatrial.cli.live import LiveView
+    from seatrial.cli.live import LiveView, OnlyFailures
     from seatrial.clock import SystemClock
     from seatrial.errors import UsageError
     from seatrial.trials.execute import RunOptions, execute
-    from seatrial.trials.observer import SilentObserver
 
     if backend != "local":
         raise UsageError("no such backend", value=backend, remedy="This installation has: local.")
     loaded, rules = load_plan(plan), load_policy(policy)
     options = RunOptions(
         out=out,
-        workers=workers or default_workers(),
+        workers=default_workers() if workers is None else workers,
         release=_read_release(release),
         signers=() if key is None else (_signer(key),),
         trust_python=trust_python,
         command=["seatrial", *sys.argv[1:]],
     )
-    observer = SilentObserver() if as_json else LiveView()
-    result = execute(loaded, rules, options, LocalBackend, observer, SystemClock())
+    observer = OnlyFailures() if as_json else LiveView()
+    result = execute(loaded, rules, options, LocalBackend, observer, SystemClock(), stop_at_once)
     print_result(result, as_json)
     raise typer.Exit(exit_code(result))
 
@@ -69,6 +68,13 @@ def exit_code(result: RunResult) -> int:
     if isinstance(result.ending, InterruptedRunError):
         return exit_codes.INTERRUPTED
     return exit_codes.OF_VERDICT[result.verdict.verdict.value]
+
+
+def stop_at_once() -> NoReturn:
+    """Leave the program now: a person asked a second time. Workers see that the run is gone and end by themselves."""
+    sys.stderr.write("\x1b[?25h" if sys.stderr.isatty() else "")  # a live view hides the cursor
+    print("\nseatrial: stopped at once; the bundle is neither judged nor sealed", file=sys.stderr, flush=True)
+    os._exit(exit_codes.INTERRUPTED)
 
 
 def default_workers() -> int:
@@ -95,11 +101,15 @@ def print_result(result: RunResult, as_json: bool) -> None:
 def _read_release(path: Path | None) -> bytes | None:
     if path is None:
         return None
+    from seatrial.errors import EvidenceError, UsageError
     from seatrial.evidence.canonical import read_document
     from seatrial.model.release import parse_release
 
-    content = read_document(path)
-    parse_release(content)
+    try:
+        content = read_document(path)
+        parse_release(content)
+    except EvidenceError as error:
+        raise UsageError(error.what, value=error.value, remedy=error.remedy) from error
     return content
 
 

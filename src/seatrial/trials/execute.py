@@ -7,13 +7,11 @@ went wrong is evidence too, and its verdict is never PASS.
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from seatrial.authoring.feeders import FeedTable, read_feed
@@ -44,8 +42,9 @@ from seatrial.model.trial import StressTrial
 from seatrial.model.verdict import StageResult
 from seatrial.samples.merge import merge_health, merge_stage
 from seatrial.samples.spool import health_file, stage_file
-from seatrial.trials.finish import RunResult, finish
+from seatrial.trials.finish import RunResult, close_bundle
 from seatrial.trials.observer import Observer
+from seatrial.trials.stopping import StopSignals
 from seatrial.trials.workspace import Workspace, environment_of, new_bundle_folder
 from seatrial.verdict.stage import summarise_stage
 from seatrial.verdict.stress import StressSearch
@@ -89,24 +88,49 @@ def execute(
     new_backend: Callable[[], Backend],
     observer: Observer,
     clock: Clock,
+    stop_at_once: Callable[[], object] = lambda: None,
 ) -> RunResult:
     """Run a plan and return its sealed bundle and verdict.
 
+    The first Ctrl-C or SIGTERM ends the load and keeps, judges and seals what was recorded.
+
+    Args:
+        loaded: The plan.
+        policy: The rules it is judged by.
+        options: How to run.
+        new_backend: Makes the workers of one trial.
+        observer: Told of everything.
+        clock: Wall-clock time, for provenance.
+        stop_at_once: Called at the second Ctrl-C or SIGTERM. It should not return; KeyboardInterrupt follows where it
+            does.
+
     Raises:
         UsageError: journeys in Python without trust, no workers, or an unusable output folder.
-        NotAuthorisedError: the target may not be loaded; nothing was sent.
+        NotAuthorisedError: the target may not be loaded; nothing was sent, and nothing is left behind.
         PlanError: a feeder changed since the plan was checked.
-        RecordingError: not even the beginning of a bundle could be written.
+        RecordingError: the disk refused the beginning of the bundle, or its end.
     """
     _refuse_untrusted(loaded, options)
     feeds = _read_feeds(loaded)
+    target = _permitted_target(loaded)
     folder = new_bundle_folder(options.out, loaded.plan.title, clock.now())
-    run = _Run(loaded, policy, options, new_backend, observer, Workspace(folder))
-    with _StopSignals(run):
-        target = run.begin(feeds, clock)
-        if target is not None:
-            run.all_trials(target)
-        return finish(run.workspace, run.ending, options.signers, observer, clock)
+    workspace = Workspace(folder)
+
+    def at_once() -> None:
+        workspace.make_room()
+        stop_at_once()
+
+    try:
+        with StopSignals(at_once) as stop:
+            run = _Run(loaded, policy, options, new_backend, observer, workspace, stop)
+            if run.begin(feeds, target, clock) and not isinstance(target, TargetError):
+                run.all_trials(target)
+            workspace.close()
+            result = close_bundle(folder, run.ending, options.signers, clock)
+            observer.run_ended(result.verdict)
+            return result
+    finally:
+        workspace.close()
 
 
 class _Run:
@@ -120,11 +144,11 @@ class _Run:
         new_backend: Callable[[], Backend],
         observer: Observer,
         workspace: Workspace,
+        stop: StopSignals,
     ) -> None:
         self.workspace = workspace
         self.ending: Exception | None = None
-        self.interruptible = False
-        self.interrupted = False
+        self._stop = stop
         self._loaded = loaded
         self._policy = policy
         self._options = options
@@ -133,33 +157,33 @@ class _Run:
         self._epoch_ns = time.monotonic_ns()
         self._feeds: tuple[Mapping[str, FeedRows], ...] = ()
 
-    def begin(self, feeds: Sequence[Mapping[str, tuple[FeedTable, FeedRows]]], clock: Clock) -> Target | None:
-        """Write what is known before the first request, and make sure that the target may and can be loaded.
+    def begin(
+        self,
+        feeds: Sequence[Mapping[str, tuple[FeedTable, FeedRows]]],
+        target: Target | TargetError,
+        clock: Clock,
+    ) -> bool:
+        """Write what is known before the first request, and make sure that the target can be reached.
 
         Returns:
-            The target, or None when it can't be reached (the run has ended then).
+            Whether it can; the run has ended where it can't.
         """
-        loaded, options = self._loaded, self._options
-        plan = loaded.plan
-        target, failure = None, None
-        try:
-            target = resolve(plan, loaded.base)
-            check_authorised(target, plan.authorisation, self._peak_rate())
-        except TargetError as error:
-            failure = error
+        plan, options = self._loaded.plan, self._options
         self._feeds = tuple({name: rows for name, (_, rows) in journey.items()} for journey in feeds)
-        self._write_documents(feeds, target, clock)
-        self._log(EventKind.RUN_STARTED, data={"seed": plan.seed, "workers": options.workers})
-        if target is not None:
-            try:
-                probe(target)
-                self._observer.run_started(plan, self.workspace.folder, options.workers)
-                return target
-            except TargetError as error:
-                failure = error
-        self._note(failure or TargetError("the target is unknown"), trial=0)
-        self._log(EventKind.RUN_ENDED)
-        return None
+        self._write_documents(feeds, None if isinstance(target, TargetError) else target, clock)
+        # The epoch lets the rows of a run that was killed be brought onto the journal's clock.
+        facts = {"seed": plan.seed, "workers": options.workers, "epoch_ns": self._epoch_ns}
+        self._log(EventKind.RUN_STARTED, data=facts)
+        try:
+            if isinstance(target, TargetError):
+                raise target
+            probe(target)
+            self._observer.run_started(plan, self.workspace.folder, options.workers)
+            return True
+        except TargetError as error:
+            self._note(error, trial=0)
+            self._log(EventKind.RUN_ENDED)
+            return False
 
     def _write_documents(
         self, feeds: Sequence[Mapping[str, tuple[FeedTable, FeedRows]]], target: Target | None, clock: Clock
@@ -188,11 +212,6 @@ class _Run:
         )
         self.workspace.write_json(ENVIRONMENT, environment)
 
-    def _peak_rate(self) -> float:
-        plan = self._loaded.plan
-        stages = (stage for index, trial in enumerate(plan.trials) for stage in trial.stages(index, plan))
-        return max(stage.profile.peak for stage in stages)
-
     def all_trials(self, target: Target) -> None:
         """Run every trial in the plan's order; a failure ends the run."""
         for index, name in enumerate(self._loaded.plan.trial_names()):
@@ -211,6 +230,7 @@ class _Run:
             for worker in range(workers)
         ]
         try:
+            self._stop.raise_if_asked()
             self._log(EventKind.TRIAL_STARTED, index, data={"workers": workers})
             with self._new_backend() as backend:
                 backend.start(specs)
@@ -243,17 +263,16 @@ class _Run:
             self.workspace.diagnose(index, tick)
             self._observer.tick(index, stage, tick)
 
-        self._raise_if_interrupted()
-        self.interruptible = True
+        def on_report(tick: Tick) -> None:
+            on_tick(tick)
+            self._stop.raise_if_asked()  # between two whole reports, at most a second after a person asked
+
+        self._stop.raise_if_asked()
         try:
-            run = backend.run_stage(stage, on_start, on_tick)
-        except KeyboardInterrupt:
-            self.interruptible = False
+            run = backend.run_stage(stage, on_start, on_report)
+        except InterruptedRunError:
             backend.stop(on_tick)
-            self._raise_if_interrupted()
             raise
-        finally:
-            self.interruptible = False
         records = merge_stage(run.spools, self.workspace.records(index, name), self._epoch_ns)
         facts = {
             "load_end_ns": run.load_end_ns - self._epoch_ns,
@@ -264,10 +283,6 @@ class _Run:
         result = summarise_stage(self._loaded.plan, self._loaded.digest, self._policy.policy, index, stage, records)
         self._observer.stage_ended(index, stage, result)
         return run, result
-
-    def _raise_if_interrupted(self) -> None:
-        if self.interrupted:
-            raise InterruptedRunError("a person stopped the run", remedy="The evidence so far is kept and marked.")
 
     def _gather(self, index: int, name: str, spool: Path) -> None:
         """Bring everything that a trial left behind into the bundle, however it ended."""
@@ -285,6 +300,11 @@ class _Run:
                 step()
             except (RecordingError, EvidenceError) as error:
                 self._note(error, index)
+            except OSError as error:
+                self._note(
+                    RecordingError("what the workers left can't be gathered", value=error, remedy="Free some space."),
+                    index,
+                )
 
     def _merge_leftovers(self, index: int, name: str, spool: Path) -> None:
         left = sorted({int(path.name[6:10]) for path in spool.glob("stage-*.rows")})
@@ -300,7 +320,7 @@ class _Run:
             self.workspace.make_room()
         kind = next((kind for known, kind in _ENDINGS if isinstance(error, known)), EventKind.RECORDING_FAILED)
         with suppress(RecordingError):
-            self._log(kind, trial, data={"detail": str(error)})
+            self._log(kind, trial, data={"detail": str(error).removesuffix(".")})
         if first:
             self._observer.failed(str(error))
 
@@ -316,31 +336,6 @@ class _Run:
         self.workspace.log(Event(at_ns=moment, event=kind, trial=trial, stage=stage, data=data or {}))
 
 
-class _StopSignals:
-    """Ctrl-C and SIGTERM: the first stops the load and keeps the evidence, the second ends the program at once."""
-
-    def __init__(self, run: _Run) -> None:
-        self._run = run
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _StopSignals:
-        with suppress(ValueError):  # not the main thread: whoever runs us there stops us in their own way
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._on_signal)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._run.interrupted:
-            raise KeyboardInterrupt
-        self._run.interrupted = True
-        if self._run.interruptible:
-            raise KeyboardInterrupt
-
-
 def _refuse_untrusted(loaded: LoadedPlan, options: RunOptions) -> None:
     if options.workers < 1:
         raise UsageError("a run needs at least one worker", value=options.workers, remedy="Leave --workers out.")
@@ -351,6 +346,22 @@ def _refuse_untrusted(loaded: LoadedPlan, options: RunOptions) -> None:
             value=", ".join(scripted),
             remedy="Read the code; if you trust it as your own, add --trust-python.",
         )
+
+
+def _permitted_target(loaded: LoadedPlan) -> Target | TargetError:
+    """Return the target, or why it can't be found; a run of a target that is not there is evidence too.
+
+    Raises:
+        NotAuthorisedError: it may not be loaded.
+    """
+    plan = loaded.plan
+    try:
+        target = resolve(plan, loaded.base)
+    except TargetError as error:
+        return error
+    stages = (stage for index, trial in enumerate(plan.trials) for stage in trial.stages(index, plan))
+    check_authorised(target, plan.authorisation, max(stage.profile.peak for stage in stages))
+    return target
 
 
 def _read_feeds(loaded: LoadedPlan) -> list[dict[str, tuple[FeedTable, FeedRows]]]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seatrial.clock import Clock
-from seatrial.errors import BundleError
+from seatrial.errors import EvidenceError, RecordingError
 from seatrial.evidence.bundle import REPORT, VERDICT, bundle_digest
+from seatrial.evidence.canonical import canonical_bytes
 from seatrial.evidence.keys import Signer
 from seatrial.evidence.manifest import write_manifest
 from seatrial.evidence.recompute import recompute
@@ -16,10 +17,8 @@ from seatrial.evidence.seal import seal
 from seatrial.model.verdict import RunVerdict
 from seatrial.reports.html import render_html
 from seatrial.reports.view import report_view
-from seatrial.trials.observer import Observer
-from seatrial.trials.workspace import Workspace
 
-__all__ = ["RunResult", "finish"]
+__all__ = ["RunResult", "close_bundle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +40,42 @@ class RunResult:
     signed: bool
 
 
-def finish(
-    workspace: Workspace,
-    ending: Exception | None,
-    signers: Sequence[Signer],
-    observer: Observer,
-    clock: Clock,
-) -> RunResult:
+def close_bundle(folder: Path, ending: Exception | None, signers: Sequence[Signer], clock: Clock) -> RunResult:
     """Judge, report and seal.
 
     The verdict is computed from the bundle on disk by the function that ``seatrial assess`` uses, so what is sealed
     is by construction what anyone recomputes.
 
+    Args:
+        folder: The bundle; nothing is written to it any more but what stands here.
+        ending: Why the run ended early; None when it completed.
+        signers: The tester's keys; none leaves the bundle unsigned.
+        clock: Wall-clock time, for the seal.
+
     Raises:
-        BundleError: what was recorded can't be read back, or the disk refuses the last documents.
-        RecordingError: likewise.
+        RecordingError: what was recorded can't be read back, or the disk refuses the last documents.
     """
-    folder = workspace.folder
-    workspace.close()
-    workspace.drop_empty_spools()
-    verdict = recompute(folder)
-    workspace.write_json(VERDICT, verdict.as_document())
-    workspace.write(REPORT, render_html(report_view(folder, verdict)).encode())
-    if signers:
-        digest = seal(folder, signers, clock.now())
-    else:
-        try:
+    try:
+        _drop_empty(folder / "spool")
+        verdict = recompute(folder)
+        (folder / VERDICT).write_bytes(canonical_bytes(verdict.as_document()))
+        (folder / REPORT).write_text(render_html(report_view(folder, verdict)), encoding="utf-8")
+        if signers:
+            digest = seal(folder, signers, clock.now())
+        else:
             write_manifest(folder)
-        except OSError as error:
-            raise BundleError("the manifest can't be written", value=folder, remedy="Free some space.") from error
-        digest = bundle_digest(folder)
-    observer.run_ended(verdict)
+            digest = bundle_digest(folder)
+    except (EvidenceError, OSError) as error:
+        raise RecordingError(
+            "the bundle can't be finished",
+            value=str(error).removesuffix("."),
+            remedy="Free some space, then close it with seatrial recover.",
+        ) from error
     return RunResult(folder, digest, verdict, ending, bool(signers))
+
+
+def _drop_empty(spool: Path) -> None:
+    """Remove spool folders that hold nothing; rows that could not be merged stay, and are sealed as they are."""
+    for folder in sorted(spool.glob("**/"), reverse=True):
+        if not any(folder.iterdir()):
+            folder.rmdir()

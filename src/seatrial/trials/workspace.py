@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import platform
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -70,17 +72,22 @@ class Workspace:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._ballast = folder / _BALLAST
-        self._guard(self._lay_ballast)
-        self._journal = os.open(
-            folder / JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644
-        )
+        self._journal = -1
+        self._guard(self._open)
         self._diagnostics: dict[int, Counter[tuple[int, int, int, str]]] = {}
 
-    def _lay_ballast(self) -> None:
-        with self._ballast.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, _BALLAST_BYTES)
+    def _open(self) -> None:
+        try:
+            with self._ballast.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, _BALLAST_BYTES)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+            self._journal = os.open(self.folder / JOURNAL, flags, 0o644)
+            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)  # says that this run is under way
+        except OSError:
+            self.close()
+            raise
 
-    def _guard(self, write: Any) -> None:
+    def _guard(self, write: Callable[[], object]) -> None:
         try:
             write()
         except OSError as error:
@@ -97,7 +104,7 @@ class Workspace:
     def spool(self, trial: int, name: str) -> Path:
         """Create and return the folder for a trial's spools."""
         folder = self.folder / "spool" / trial_slug(trial, name)
-        folder.mkdir(parents=True, exist_ok=True)
+        self._guard(lambda: folder.mkdir(parents=True, exist_ok=True))
         return folder
 
     def records(self, trial: int, name: str) -> Path:
@@ -108,12 +115,6 @@ class Workspace:
         """Return the file of a trial's health rows."""
         return self.folder / "health" / f"{trial_slug(trial, name)}.parquet"
 
-    def drop_empty_spools(self) -> None:
-        """Remove spool folders that hold nothing; rows that could not be merged stay, and are sealed as they are."""
-        for folder in sorted((self.folder / "spool").glob("**/"), reverse=True):
-            if not any(folder.iterdir()):
-                folder.rmdir()
-
     def write(self, name: str, content: bytes) -> None:
         """Write one document."""
         self._guard(lambda: (self.folder / name).write_bytes(content))
@@ -123,8 +124,14 @@ class Workspace:
         self.write(name, canonical_bytes(value))
 
     def log(self, event: Event) -> None:
-        """Append an event to the journal."""
-        self._guard(lambda: os.write(self._journal, event.line().encode()))
+        """Append an event to the journal, whole or not at all."""
+        self._guard(lambda: self._append(event.line().encode()))
+
+    def _append(self, line: bytes) -> None:
+        before = os.fstat(self._journal).st_size
+        if os.write(self._journal, line) != len(line):  # a full disk takes what still fits
+            os.ftruncate(self._journal, before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def diagnose(self, trial: int, tick: Tick) -> None:
         """Add a tick's diagnostics to the trial's."""
