@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.authoring.policies import load_policy, shortfalls
+from seatrial.authoring.policies import load_policy
 from seatrial.authoring.yaml_plan import LoadedPlan, load_plan
 from seatrial.sandbox.patrons import patrons_csv
+from seatrial.verdict.acceptance import shortfalls
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.authoring.policies import SHIPPED, load_policy, shortfalls
+from seatrial.authoring.policies import SHIPPED, load_policy
 from seatrial.authoring.yaml_plan import load_plan
 from seatrial.errors import PolicyError
+from seatrial.verdict.acceptance import shortfalls
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

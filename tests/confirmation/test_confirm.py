@@ -7,6 +7,7 @@ from evidence_builders import (
     OFFICER_KEY,
     OFFICER_SIGNER,
     PASSED,
+    PLAN,
     RELEASE,
     REVIEWER_KEY,
     REVIEWER_SIGNER,
@@ -82,12 +83,10 @@ def test_good_evidence_is_confirmed_by_two_roles_and_binds_everything(good):
         (verdict_document("FAIL", (("load", "load", "PASS"), ("stress", "stress", "FAIL"))), "trial stress is FAIL"),
         (verdict_document("INVALID", (("load", "load", "INVALID"),)), "the verdict is INVALID"),
         (verdict_document("INCONCLUSIVE", (("load", "load", "INCONCLUSIVE"),)), "the verdict is INCONCLUSIVE"),
-        (verdict_document("PASS", (("load", "load", "PASS"),)), "no stress trial passed"),
-        (verdict_document("PASS", (("s", "stress", "PASS"),)), "no load trial passed"),
     ],
 )
 @pytest.mark.parametrize("ruling", [Ruling.CONFIRMED, Ruling.CONFIRMED_WITH_CONDITIONS])
-def test_evidence_that_did_not_pass_every_mandatory_trial_is_not_confirmed(tmp_path, verdict, said, ruling):
+def test_evidence_that_did_not_pass_every_trial_is_not_confirmed(tmp_path, verdict, said, ruling):
     conditions = (Condition("C1", "do", UNTIL),) if ruling is Ruling.CONFIRMED_WITH_CONDITIONS else ()
     with pytest.raises(ConfirmationError, match=said):
         confirm(evidence(tmp_path / "b", verdict), request(ruling, conditions=conditions), BOTH, TRUST, NOW)
@@ -116,12 +115,31 @@ def test_evidence_without_a_release_is_never_confirmed_but_can_be_refused(tmp_pa
     assert refusal.release is None and refusal.subjects[0].name == "manifest.json"
 
 
-def test_evidence_under_another_policy_or_with_nothing_mandatory_is_not_confirmed(good):
+def test_evidence_under_another_policy_is_not_confirmed(good):
     with pytest.raises(ConfirmationError, match="another policy"):
         confirm(good, request(policy_digest="f" * 64), BOTH, TRUST, NOW)
-    with pytest.raises(ConfirmationError, match="mandatory"):
-        confirm(good, request(mandatory=()), BOTH, TRUST, NOW)
-    assert obstacles(good, ("load",), good.policy_digest) == ()
+    assert obstacles(good, good.policy_digest) == ()
+
+
+@pytest.mark.parametrize(
+    ("trials", "said"),
+    [
+        (PLAN["trials"][:1], "no stress trial, which the policy requires"),
+        (PLAN["trials"][1:], "no load trial, which the policy requires"),
+        ([PLAN["trials"][0] | {"for": "10s"}, PLAN["trials"][1]], "holds for 10 s, the policy requires 1 h"),
+        ([PLAN["trials"][0] | {"at": "0.5 P"}, PLAN["trials"][1]], "reaches 0.5 P, the policy requires 1 P"),
+        ([PLAN["trials"][0] | {"objectives": ["errors <= 5%"]}, PLAN["trials"][1]], "no limit as strict as"),
+    ],
+)
+def test_a_pass_on_a_plan_that_asks_less_than_the_policy_is_not_confirmed(tmp_path, trials, said):
+    bundle = make_bundle(tmp_path / "b", verdict=PASSED, plan=PLAN | {"trials": trials})
+    with pytest.raises(ConfirmationError, match=said):
+        confirm(verify_bundle(bundle, TRUST, NOW, recompute_as_sealed), request(), BOTH, TRUST, NOW)
+
+
+def test_a_plan_that_can_not_be_read_is_not_confirmed(good):
+    with pytest.raises(ConfirmationError, match="not known what was asked"):
+        confirm(replace(good, plan={"demand": {"peak": "40/s"}}), request(), BOTH, TRUST, NOW)
 
 
 def test_a_refusal_gives_the_reasons_of_the_evidence_and_of_the_officer(good, failing):
@@ -271,7 +289,7 @@ def test_evidence_that_can_not_even_be_read_or_states_no_peak_is_not_ruled_on(tm
         confirm(nothing, request(Ruling.REFUSED), BOTH, TRUST, NOW)
     report = evidence(tmp_path / "b")
     with pytest.raises(ConfirmationError, match="no peak"):
-        confirm(replace(report, plan={"demand": {}}), request(), BOTH, TRUST, NOW)
+        confirm(replace(report, plan={"demand": {}}), request(Ruling.REFUSED), BOTH, TRUST, NOW)
 
 
 def test_the_evidence_digest_is_that_of_the_manifest(tmp_path):

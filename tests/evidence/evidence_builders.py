@@ -39,6 +39,31 @@ STRANGER_SIGNER, STRANGER_KEY = keyed(TESTER, "Nobody")
 TRUST = Trust((TESTER_KEY, REVIEWER_KEY, OFFICER_KEY))
 
 
+LIMITS = ["p95 response time <= 2s", "errors <= 0.1%"]
+PLAN = {
+    "seatrial": 1,
+    "title": "Booking",
+    "target": "http://127.0.0.1:8080",
+    "demand": {"peak": "40/s"},
+    "journeys": {"book": {"steps": [{"get": "/"}]}},
+    "trials": [
+        {"kind": "load", "at": "1 P", "for": "60m", "objectives": LIMITS},
+        {"kind": "stress", "from": "1 P", "to": "3 P", "step": "1 P", "hold": "30s",
+         "objectives": ["errors <= 1%", "capacity >= 2 P"]},
+    ],
+}  # fmt: skip
+POLICY = {
+    "policy": 1,
+    "title": "A policy",
+    "acceptance": {
+        "mandatory": [
+            {"kind": "load", "at_least": "1 P", "hold": "60m", "objectives": LIMITS},
+            {"kind": "stress", "at_least": "2 P", "hold": "30s", "objectives": ["capacity >= 2 P"]},
+        ]
+    },
+}
+
+
 def verdict_document(
     verdict: str = "PASS", trials: tuple[tuple[str, str, str], ...] = (("load", "load", "PASS"),)
 ) -> dict[str, object]:
@@ -53,6 +78,7 @@ def make_bundle(
     directory: Path,
     *,
     verdict: dict[str, object] | None = None,
+    plan: dict[str, object] | None = None,
     release: Release | None = RELEASE,
     sealed: bool = True,
     signer: CryptoSigner = TESTER_SIGNER,
@@ -61,8 +87,8 @@ def make_bundle(
     directory.mkdir(parents=True, exist_ok=True)
     parts = {
         "plan.yaml": b"seatrial: 1\ntitle: Booking\n",
-        "plan.json": canonical_bytes({"title": "Booking", "demand": {"peak": "40/s"}}),
-        "policy.json": canonical_bytes({"policy": "default/1"}),
+        "plan.json": canonical_bytes(plan or PLAN),
+        "policy.json": canonical_bytes(POLICY),
         "environment.json": canonical_bytes({"host": "generator-1"}),
         "journal.jsonl": b'{"at_ns":0,"event":"started"}\n{"at_ns":9,"event":"ended"}\n',
         "verdict.json": canonical_bytes(verdict or verdict_document()),

@@ -1,9 +1,8 @@
-"""Reading a policy, shipped or one's own, and comparing a plan with what it asks."""
+"""Reading a policy, shipped or one's own."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -13,13 +12,9 @@ from seatrial.authoring.validation import validate
 from seatrial.authoring.yaml_plan import read_source
 from seatrial.authoring.yaml_source import UnreadableError, read_yaml
 from seatrial.errors import PolicyError, Problem
-from seatrial.model.objective import Objective
-from seatrial.model.plan import Plan
-from seatrial.model.policy import Policy, Required
-from seatrial.model.trial import LoadTrial, Trial
-from seatrial.units import format_duration
+from seatrial.model.policy import Policy
 
-__all__ = ["SHIPPED", "LoadedPolicy", "load_policy", "shortfalls"]
+__all__ = ["SHIPPED", "LoadedPolicy", "load_policy"]
 
 SHIPPED = ("default", "demo")
 
@@ -65,53 +60,3 @@ def load_policy(name_or_path: str) -> LoadedPolicy:
     if policy is None or len(problems):
         raise PolicyError(problems.in_order())
     return LoadedPolicy(policy, source, hashlib.sha256(source).hexdigest())
-
-
-def shortfalls(plan: Plan, policy: Policy) -> tuple[str, ...]:
-    """Return where a plan is weaker than the policy's mandatory trials, as sentences; empty when nowhere.
-
-    A mandatory trial is compared with that trial of its kind which falls short in the fewest ways.
-    """
-    found: list[str] = []
-    for required in policy.acceptance.mandatory:
-        names = zip(plan.trial_names(), plan.trials, strict=True)
-        candidates: list[list[str]] = [
-            [f"{name}: {lack}" for lack in _lacks(trial, required, plan)]
-            for name, trial in names
-            if trial.kind == required.kind
-        ]
-        if candidates:
-            candidates.sort(key=len)
-            found += candidates[0]
-        else:
-            found.append(f"no {required.kind} trial, which the policy requires")
-    return tuple(found)
-
-
-def _lacks(trial: Trial, required: Required, plan: Plan) -> Iterator[str]:
-    peak = plan.demand.peak
-    level = trial.at if isinstance(trial, LoadTrial) else trial.levels[-1]
-    if level.rate(peak) < required.at_least.rate(peak) * (1 - 1e-9):
-        yield f"reaches {level}, the policy requires {required.at_least}"
-    held_ns = trial.duration if isinstance(trial, LoadTrial) else trial.hold
-    if held_ns < required.hold:
-        yield f"holds for {format_duration(held_ns)}, the policy requires {format_duration(required.hold)}"
-    for limit in required.objectives:
-        if not any(_as_strict(own, limit, peak) for own in trial.objectives):
-            yield f"has no limit as strict as: {limit.text}"
-
-
-def _as_strict(own: Objective, wanted: Objective, peak: float) -> bool:
-    same = (own.metric, own.statistic, own.step, own.journey) == (
-        wanted.metric,
-        wanted.statistic,
-        wanted.step,
-        wanted.journey,
-    )
-    if not same:
-        return False
-    if own.load and wanted.load:
-        return own.load.rate(peak) >= wanted.load.rate(peak) * (1 - 1e-9)
-    if own.quantile is not None and wanted.quantile is not None and own.quantile < wanted.quantile:
-        return False  # a limit on a higher percentile implies the same limit on a lower one, not the reverse
-    return own.limit <= wanted.limit if wanted.relation == "<=" else own.limit >= wanted.limit

@@ -171,7 +171,6 @@ def _decide(name: str, office: _Office, result: RunResult) -> str:
         reasons=tuple(reason.text for trial in result.verdict.trials for reason in trial.reasons) if not passed else (),
         conditions=(),
         system="Court booking",
-        mandatory=("load", "stress"),
         policy_digest=None,
     )
     signers = [load_signer(office.keys[role]) for role in ("reviewer", "confirming-officer")]

@@ -33,9 +33,10 @@ def _check(
         PlanError: the plan is wrong; with ``--json`` its problems have then been printed as well.
         PolicyError: the policy is wrong.
     """
-    from seatrial.authoring.policies import load_policy, shortfalls
+    from seatrial.authoring.policies import load_policy
     from seatrial.authoring.yaml_plan import load_plan
     from seatrial.errors import PlanError
+    from seatrial.verdict.acceptance import shortfalls
 
     measure = load_policy(policy).policy
     try:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["register", "signer_of"]
 
 PASSPHRASE_VARIABLE = "SEATRIAL_KEY_PASSPHRASE"  # noqa: S105 -- the variable's name, not a passphrase
-_DEFAULT_MANDATORY = ("load", "stress")
 
 TrustFile = Annotated[Path, typer.Option("--trust", help="Trust file: which key holds which role, and when.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -152,7 +151,6 @@ def confirm(
     condition: Annotated[list[str] | None, typer.Option(help="ID;DUE;TEXT with DUE in RFC 3339.")] = None,
     valid_until: Annotated[str, typer.Option(help="RFC 3339; default: 6 months; at most 12.")] = "",
     system: Annotated[str, typer.Option(help="The system's name; default: the release's.")] = "",
-    mandatory: Annotated[list[str] | None, typer.Option(help="Trial kind that must have passed.")] = None,
     policy_digest: Annotated[str, typer.Option(help="SHA-256 that the bundle's policy.json must have.")] = "",
     add_signature: Annotated[Path | None, typer.Option(help="Envelope to countersign with --key.")] = None,
 ) -> None:
@@ -172,7 +170,7 @@ def confirm(
         raise UsageError("--decision is none of the words", value=repr(decision), remedy=" or ".join(Ruling) + ".")
     report = _verified(bundle, trusted)
     _print_steps(report)
-    needed, policy = tuple(mandatory or _DEFAULT_MANDATORY), policy_digest or None
+    policy = policy_digest or None
     signers = [signer_of(path) for path in key]
     if add_signature is not None:
         envelope = countersign(
@@ -181,7 +179,6 @@ def confirm(
             signers[0],
             trust=trusted,
             now=now,
-            mandatory=needed,
             policy_digest=policy,
         )
     else:
@@ -191,7 +188,6 @@ def confirm(
             reasons=tuple(reason or ()),
             conditions=tuple(_condition(text) for text in condition or ()),
             system=system,
-            mandatory=needed,
             policy_digest=policy,
         )
         envelope = confirm_evidence(report, request, signers, trusted, now)

@@ -1,16 +1,18 @@
 """Give or refuse a confirmation on verified evidence.
 
-A confirmation is written only when the evidence verifies, binds a release, and every trial passed, each mandatory
-kind among them; there is no average, no best-of and no waiver. A refusal can always be written, with reasons.
-The reviewer and the confirming officer sign, both at once or one after the other; whoever signs second has the
+A confirmation is written only when the evidence verifies, binds a release, every trial passed, and the plan asked for
+at least what the sealed policy makes mandatory; there is no average, no best-of and no waiver. A refusal can always be
+written, with reasons. The reviewer and the confirming officer sign, both at once or one after the other; whoever signs second has the
 same evidence checked again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+from pydantic import ValidationError
 
 from seatrial.clock import to_rfc3339
 from seatrial.confirmation.statement import (
@@ -25,8 +27,11 @@ from seatrial.evidence.envelope import add_signature, sign, verify
 from seatrial.evidence.keys import Signer, Trust, TrustedKey
 from seatrial.evidence.manifest import MANIFEST
 from seatrial.evidence.verification import VerificationReport
+from seatrial.model.plan import Plan
+from seatrial.model.policy import Policy
 from seatrial.model.release import Subject
 from seatrial.units import parse_rate
+from seatrial.verdict.acceptance import shortfalls
 
 __all__ = ["ConfirmationRequest", "confirm", "countersign", "obstacles"]
 
@@ -41,7 +46,6 @@ class ConfirmationRequest:
         reasons: Sentences; a refusal on evidence that passed needs at least one.
         conditions: For CONFIRMED_WITH_CONDITIONS only.
         system: The system's name; empty takes the release's, or the plan's title.
-        mandatory: Trial kinds that must be there and have passed; at least one.
         policy_digest: SHA-256 that the bundle's ``policy.json`` must have; None does not compare.
     """
 
@@ -50,14 +54,16 @@ class ConfirmationRequest:
     reasons: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
     system: str = ""
-    mandatory: tuple[str, ...] = ("load", "stress")
     policy_digest: str | None = None
 
 
-def obstacles(
-    report: VerificationReport, mandatory: Collection[str], policy_digest: str | None = None
-) -> tuple[str, ...]:
-    """Say everything that stands between this evidence and a confirmation; empty when nothing does."""
+def obstacles(report: VerificationReport, policy_digest: str | None = None) -> tuple[str, ...]:
+    """Say everything that stands between this evidence and a confirmation; empty when nothing does.
+
+    Args:
+        report: The verification of the evidence.
+        policy_digest: SHA-256 that the bundle's ``policy.json`` must have; None does not compare.
+    """
     found = [f"the evidence does not verify: {step}" for step in report.failures]
     if not report.ok and not found:
         found.append("the evidence was not verified in full")
@@ -65,20 +71,26 @@ def obstacles(
         found.append("the evidence binds no release")
     if policy_digest is not None and report.policy_digest != policy_digest:
         found.append(f"the trial was judged by another policy: sha256:{report.policy_digest}")
-    if not mandatory:
-        found.append("no trial kind is mandatory, so nothing would be confirmed")
     verdict = report.verdict or {}
     if verdict.get("verdict") != "PASS":
         found.append(f"the verdict is {verdict.get('verdict', 'not known')}, not PASS")
-    passed: set[object] = set()
     trials = verdict.get("trials")
     for trial in trials if isinstance(trials, list) else []:
-        if isinstance(trial, dict) and trial.get("verdict") == "PASS":
-            passed.add(str(trial.get("kind")))
-        elif isinstance(trial, dict):
+        if isinstance(trial, dict) and trial.get("verdict") != "PASS":
             found.append(f"trial {trial.get('name')} is {trial.get('verdict')}, not PASS")
-    found += [f"no {kind} trial passed, and one is mandatory" for kind in mandatory if kind not in passed]
-    return tuple(found)
+    return (*found, *_too_little(report))
+
+
+def _too_little(report: VerificationReport) -> tuple[str, ...]:
+    """Say where the plan asked for less than the policy in the evidence makes mandatory.
+
+    Every trial of the plan must have passed anyway, so a plan that asks enough, and passed, has shown enough.
+    """
+    try:
+        plan, policy = Plan.model_validate(report.plan), Policy.model_validate(report.policy)
+    except ValidationError:
+        return ("plan and policy can't be read, so it is not known what was asked",)
+    return tuple(f"the plan asks too little: {lack}" for lack in shortfalls(plan, policy))
 
 
 def confirm(
@@ -105,7 +117,7 @@ def confirm(
             lists every obstacle.
         SignatureError: A signer is unknown, of the wrong role, out of its period, the other signer or the tester.
     """
-    found = obstacles(report, request.mandatory, request.policy_digest)
+    found = obstacles(report, request.policy_digest)
     if request.ruling is not Ruling.REFUSED and found:
         raise ConfirmationError(
             f"{request.ruling} can't be written", value="; ".join(found), remedy="Refuse it, or have it tried again."
@@ -210,7 +222,6 @@ def countersign(
     *,
     trust: Trust,
     now: datetime,
-    mandatory: Collection[str] = ("load", "stress"),
     policy_digest: str | None = None,
 ) -> bytes:
     """Add the second signature to a confirmation, on the same evidence.
@@ -221,7 +232,6 @@ def countersign(
         signer: The key of the other role.
         trust: Must hold both keys.
         now: The time of signing, with a zone.
-        mandatory: As in :class:`ConfirmationRequest`.
         policy_digest: As in :class:`ConfirmationRequest`.
 
     Raises:
@@ -241,7 +251,7 @@ def countersign(
         problems.append(f"the key of {second.name} was not valid at {to_rfc3339(confirmation.issued_at)}, its issue")
     if problems:
         raise SignatureError("this can't be countersigned", value="; ".join(problems), remedy="Issue it anew.")
-    found = [] if confirmation.ruling is Ruling.REFUSED else list(obstacles(report, mandatory, policy_digest))
+    found = [] if confirmation.ruling is Ruling.REFUSED else list(obstacles(report, policy_digest))
     bound = (confirmation.evidence_digest, confirmation.policy_digest, confirmation.test_result_digest)
     if bound != (report.digest, report.policy_digest, report.test_result_digest):
         found.append("the confirmation speaks about other evidence")

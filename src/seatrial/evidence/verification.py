@@ -56,6 +56,7 @@ class VerificationReport:
         digest: The evidence digest (SHA-256 of ``manifest.json``).
         verdict: ``verdict.json``, parsed.
         plan: ``plan.json``, parsed.
+        policy: ``policy.json``, parsed.
         policy_digest: SHA-256 of ``policy.json``.
         release: The release that was tried; None also where the bundle has none.
         test_result: The tester's statement, verified.
@@ -67,6 +68,7 @@ class VerificationReport:
     digest: str | None = None
     verdict: Mapping[str, Any] | None = None
     plan: Mapping[str, Any] | None = None
+    policy: Mapping[str, Any] | None = None
     policy_digest: str | None = None
     release: Release | None = None
     test_result: SealedResult | None = None

@@ -149,12 +149,14 @@ class _Check:
                 self.add(StepStatus.FAILED, f"the check itself broke on this bundle ({type(e).__name__}: {e})")
 
     def report(self) -> VerificationReport:
-        policy, verdict, plan = self.raw.get(POLICY), self.documents.get(VERDICT), self.documents.get(PLAN)
+        read: dict[str, Any] = {k: v for k, v in self.documents.items() if isinstance(v, dict)}
+        policy = self.raw.get(POLICY)
         return VerificationReport(
             steps=tuple(self.steps),
             digest=self.digest,
-            verdict=verdict if isinstance(verdict, dict) else None,
-            plan=plan if isinstance(plan, dict) else None,
+            verdict=read.get(VERDICT),
+            plan=read.get(PLAN),
+            policy=read.get(POLICY),
             policy_digest=None if policy is None else sha256_hex(policy),
             release=self.release,
             test_result=self.test_result,
