@@ -48,7 +48,7 @@ Bool = npt.NDArray[np.bool_]
 COARSEST = 10
 """Batches of the longest kind."""
 
-_FINEST = COARSEST * 2**13
+_FINEST = COARSEST * 2**9
 _SHORTEST_NS = SECOND
 _LEAST_FREEDOM = 4
 _LOW_BITS = 20
@@ -81,7 +81,22 @@ class Batches:
             hit: Shape (n,).
             confidence: Two-sided, of the bounds that it is for.
         """
-        hits = self._per_batch(hit)
+        return self._effect(self._per_batch(hit), confidence)
+
+    def design_effects(self, level: Int64, levels: int, confidence: float) -> list[float]:
+        """Return d' of the share of records at or below each of several levels, in one pass.
+
+        Args:
+            level: For each record the lowest level it is within, or ``levels`` where it is within none; shape (n,).
+            levels: How many there are.
+            confidence: Two-sided.
+        """
+        width = levels + 1
+        table = np.bincount(self._bin * width + level, minlength=self._number * width)
+        within = np.cumsum(table.reshape(self._number, width), axis=1)
+        return [self._effect([int(hit) for hit in within[:, place]], confidence) for place in range(levels)]
+
+    def _effect(self, hits: list[int], confidence: float) -> float:
         n, k = self.count, sum(hits)
         if k in (0, n):
             return 1.0

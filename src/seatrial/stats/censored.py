@@ -8,11 +8,19 @@ exactly the slow ones.
 
 Each reading has its sampling uncertainty besides: order-statistic bounds at an effective sample size. The result's
 lower bound is the optimistic reading's lower bound, its upper bound the pessimistic reading's upper bound.
+
+The lower bound takes the clustering of records (see :mod:`seatrial.stats.batches`) at the estimate. The upper bound
+inverts a test (Francisco and Fuller, *Annals of Statistics* 19 (1991)): a level x bounds the quantile when enough
+records lie within x, given how those beyond it cluster. Of records beyond x there may be few or none to learn that
+from, so it is taken at its worst over all levels from x/2 to x: moments in which times came to half of x show how
+times beyond x would come. What happened far below x shows nothing of the kind: a hiccup of 40 ms does not make a
+limit of 5 s undecided. Beyond the greatest time observed, the same rule gives at most twice that time as a bound.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from functools import cached_property
 
 import numpy as np
@@ -27,6 +35,8 @@ __all__ = ["CensoredTimes"]
 
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
+
+_BELOW, _NEAR, _BEYOND = 4, 32, 20
 
 UNKNOWN = Bounded(estimate=None, lower=None, upper=None)
 
@@ -47,6 +57,7 @@ class CensoredTimes:
         if not len(value_ns) == len(censored) == batches.count:
             raise ValueError(f"{len(value_ns)} times, {len(censored)} marks, {batches.count} batched")
         self._value, self._censored, self._batches = value_ns, censored, batches
+        self._measured: dict[tuple[float, float], tuple[list[int], list[float]]] = {}
 
     def __len__(self) -> int:
         return len(self._value)
@@ -92,14 +103,53 @@ class CensoredTimes:
             return UNKNOWN
         effective = n / self.effect_at(optimistic, confidence, pessimistic=False)
         low_rank, _ = quantile_ranks(n, effective, quantile, confidence)
-        upper: float | None = None
-        if pessimistic is not None:
-            effective = n / self.effect_at(pessimistic, confidence, pessimistic=True)
-            _, high_rank = quantile_ranks(n, effective, quantile, confidence)
-            found = None if high_rank is None else _at(self._known, high_rank)
-            upper = None if found is None else float(found)
+        upper = None if pessimistic is None else self._upper(quantile, confidence)
         lower = 0.0 if low_rank is None else float(self._optimistic[low_rank - 1])
         return Bounded(estimate=self.estimate(quantile), lower=lower, upper=upper)
+
+    def _upper(self, quantile: float, confidence: float) -> float | None:
+        """Return the smallest level from which on every level is shown to hold the quantile, pessimistic reading."""
+        n, levels, effects = len(self), *self._levels(quantile, confidence)
+        if not levels:
+            return None
+        bound: float | None = None
+        for level in sorted({*levels, *(2 * value + 1 for value in levels)}, reverse=True):
+            effect = _nearby(levels, effects, level)
+            _, rank = quantile_ranks(n, n / effect, quantile, confidence)
+            if rank is None or self.within(level, pessimistic=True) < rank:
+                break
+            bound = float(level)
+        return bound
+
+    def effect_near(self, limit_ns: float, quantile: float, confidence: float) -> float:
+        """Return the design effect that the upper bound uses at a level: the largest from half of it up."""
+        levels, effects = self._levels(quantile, confidence)
+        return _nearby(levels, effects, limit_ns)
+
+    def _levels(self, quantile: float, confidence: float) -> tuple[list[int], list[float]]:
+        """Return levels at which clustering is measured, ascending, and the design effect at each.
+
+        They are values in the data: from half the least value that independent records would allow as a bound, up to
+        the greatest, closer together where fewer records lie beyond.
+        """
+        key = (quantile, confidence)
+        if key not in self._measured:
+            n, known = len(self), len(self._known)
+            _, first = quantile_ranks(n, n, quantile, confidence)
+            levels: list[int] = []
+            if first is not None and first <= known:
+                low = self.within(int(self._known[first - 1]) // 2, pessimistic=True) + 1
+                below = np.linspace(min(low, first), first, _BELOW).astype(np.int64)
+                most = known - first
+                # Even steps of a quarter of a standard error near the estimate, then ever fewer towards the end.
+                near = most - 0.25 * math.sqrt(n - first + 1) * np.arange(_NEAR)
+                beyond = np.concatenate([near[near >= 0], np.geomspace(1, most + 1, _BEYOND) - 1]).astype(np.int64)
+                ranks = np.unique(np.concatenate([below, known - beyond]))
+                levels = sorted({int(value) for value in self._known[ranks - 1]})
+            place = np.searchsorted(np.array(levels, dtype=np.int64), self._value, side="left")
+            place[self._censored] = len(levels)
+            self._measured[key] = levels, self._batches.design_effects(place, len(levels), confidence)
+        return self._measured[key]
 
     def mean(self, confidence: float) -> Bounded:
         """Return the mean with its bounds, in ns.
@@ -132,6 +182,13 @@ class CensoredTimes:
         """Return the design effect of the share of records within ``limit_ns``, in one of the readings."""
         within = self._value <= limit_ns
         return self._batches.design_effect(within & ~self._censored if pessimistic else within, confidence)
+
+
+def _nearby(levels: list[int], effects: list[float], level: float) -> float:
+    """Return the largest design effect at levels in [level / 2, level], and at the greatest that is not above it."""
+    last = bisect_right(levels, level)
+    first = min(bisect_left(levels, level / 2), max(last - 1, 0))
+    return max(effects[first:last], default=1.0)
 
 
 def _at(ordered: Int64, rank: int) -> int | None:

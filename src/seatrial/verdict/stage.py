@@ -183,8 +183,12 @@ class _Sample:
         keeps = optimistic is not None and optimistic <= objective.limit
         if keeps and (pessimistic is None or pessimistic > objective.limit):
             return _result(objective, value, verdict, n, "hidden", None)
-        place = (pessimistic if keeps else optimistic) or 0
-        effect = max(times.effect_at(at, confidence, pessimistic=keeps) for at in (objective.limit, place))
+        if keeps:
+            effect = times.effect_near(objective.limit, quantile, confidence)
+        else:
+            effect = max(
+                times.effect_at(at, confidence, pessimistic=False) for at in (objective.limit, optimistic or 0)
+            )
         share = times.within(objective.limit, pessimistic=keeps) / n
         longer = longer_for_share(share, n / effect, quantile, confidence)
         return _result(objective, value, verdict, n, "close" if longer is None else "length", longer)
