@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
-from seatrial.stats.binomial import clopper_pearson, quantile_ranks, rank_of
+from seatrial.stats.binomial import clopper_pearson, quantile_ranks, rank_of, reaches_upper_rank
 
 COUNTS = st.integers(1, 3000)
 QUANTILES = st.floats(0.02, 0.999)
@@ -57,6 +57,15 @@ def test_the_upper_rank_never_falls_when_a_record_is_added(n: int, q: float, eff
 def test_the_bounds_enclose_the_estimate(n: int, q: float) -> None:
     lower, upper = quantile_ranks(n, n, q, 0.95)
     assert (lower or 0) <= rank_of(n, q) <= (upper or n)
+
+
+@given(COUNTS, QUANTILES, st.floats(1, 20), st.data())
+def test_reaching_the_upper_rank_is_the_same_as_being_at_least_that(
+    n: int, q: float, effect: float, data: st.DataObject
+) -> None:
+    within, (_, upper) = data.draw(st.integers(0, n)), quantile_ranks(n, n / effect, q, 0.95)
+    near = data.draw(st.sampled_from([within, min(n, upper or n), max(0, (upper or n) - 1)]))
+    assert reaches_upper_rank(near, n, n / effect, q, 0.95) == (upper is not None and near >= upper)
 
 
 def test_too_few_records_leave_a_high_percentile_without_an_upper_bound() -> None:

@@ -70,6 +70,12 @@ def test_a_frozen_service_never_passes_on_its_luck(limit: str) -> None:
     assert trial_of(make(plan, frozen(5 * MS, 10 * SECOND, 5 * SECOND))).verdict is not Verdict.PASS
 
 
+def test_a_hiccup_far_below_the_limit_leaves_nothing_undecided_and_one_near_it_does() -> None:
+    plan = plan_of(load("p99 response time <= 5s", hold="25s"))
+    assert trial_of(make(plan, frozen(5 * MS, 10 * SECOND, SECOND // 2))).verdict is Verdict.PASS
+    assert trial_of(make(plan, frozen(5 * MS, 10 * SECOND, 4 * SECOND))).verdict is Verdict.INCONCLUSIVE
+
+
 def test_a_passed_trial_says_so_with_figures() -> None:
     trial = trial_of(make(plan_of(load("p95 response time <= 2s", "errors <= 1%")), exponential(300 * MS)))
     assert trial.verdict is Verdict.PASS

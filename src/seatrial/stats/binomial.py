@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from scipy.special import betainc, betaincinv
 
-__all__ = ["clopper_pearson", "quantile_ranks", "rank_of"]
+__all__ = ["clopper_pearson", "quantile_ranks", "rank_of", "reaches_upper_rank"]
 
 _HALVINGS = 80
 _WHOLE = 1e-9
@@ -85,6 +85,15 @@ def quantile_ranks(count: int, effective: float, quantile: float, confidence: fl
         place = _solve(lambda k: _at_least(k, m, quantile) - tail, 0.0, m)
         upper = min(count, math.ceil((place - _WHOLE) * count / m))
     return lower, upper
+
+
+def reaches_upper_rank(within: int, count: int, effective: float, quantile: float, confidence: float) -> bool:
+    """Return whether ``within`` of ``count`` records are at least the upper rank of :func:`quantile_ranks`.
+
+    The same question without solving for the rank: P(Bin(m, q) >= within m / count) <= a/2.
+    """
+    m = effective
+    return _at_least(min(m, within * m / count + _WHOLE), m, quantile) <= (1 - confidence) / 2
 
 
 def _at_least(k: float, m: float, p: float) -> float:

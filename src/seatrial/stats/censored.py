@@ -29,7 +29,7 @@ from scipy.special import stdtrit
 
 from seatrial.model.verdict import Bounded
 from seatrial.stats.batches import Batches, exact_sum
-from seatrial.stats.binomial import quantile_ranks, rank_of
+from seatrial.stats.binomial import quantile_ranks, rank_of, reaches_upper_rank
 
 __all__ = ["CensoredTimes"]
 
@@ -115,8 +115,8 @@ class CensoredTimes:
         bound: float | None = None
         for level in sorted({*levels, *(2 * value + 1 for value in levels)}, reverse=True):
             effect = _nearby(levels, effects, level)
-            _, rank = quantile_ranks(n, n / effect, quantile, confidence)
-            if rank is None or self.within(level, pessimistic=True) < rank:
+            within = self.within(level, pessimistic=True)
+            if not reaches_upper_rank(within, n, n / effect, quantile, confidence):
                 break
             bound = float(level)
         return bound
