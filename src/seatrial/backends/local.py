@@ -43,7 +43,15 @@ class _Worker:
     def lost(self) -> WorkerLostError:
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=2)
-        code = self.process.returncode
+        return self._lost(self.process.returncode)
+
+    def silent(self) -> WorkerLostError:
+        code = self.process.poll()
+        if code is None:  # stopped or stuck: it would not end when its pipe closes
+            self.process.kill()
+        return self._lost(code)
+
+    def _lost(self, code: int | None) -> WorkerLostError:
         how = "fell silent" if code is None else f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
         return WorkerLostError(
             "a worker of the load generator was lost",
@@ -53,10 +61,15 @@ class _Worker:
 
 
 class LocalBackend:
-    """See :class:`seatrial.backends.base.Backend`."""
+    """See :class:`seatrial.backends.base.Backend`.
 
-    def __init__(self) -> None:
+    Args:
+        silent_seconds: A worker from which nothing is heard for so long, while it runs a stage, is lost.
+    """
+
+    def __init__(self, silent_seconds: float = _SILENT_SECONDS) -> None:
         self._workers: list[_Worker] = []
+        self._silent_seconds = silent_seconds
 
     def __enter__(self) -> LocalBackend:
         return self
@@ -106,7 +119,7 @@ class LocalBackend:
         on_start(start_ns)
         ended: dict[int, StageEnded] = {}
         while len(ended) < len(self._workers):
-            for _, report in self._reports(1.0):
+            for _, report in self._reports(min(1.0, self._silent_seconds)):
                 if isinstance(report, Tick):
                     on_tick(report)
                 elif isinstance(report, StageEnded):
@@ -171,5 +184,5 @@ class LocalBackend:
     def _check_alive(self, done: set[int]) -> None:
         now = time.monotonic()
         for worker in self._workers:
-            if worker.spec.worker not in done and now - worker.heard > _SILENT_SECONDS:
-                raise worker.lost()
+            if worker.spec.worker not in done and now - worker.heard > self._silent_seconds:
+                raise worker.silent()

@@ -7,6 +7,7 @@ import sys
 from multiprocessing.connection import Connection
 
 from seatrial.engine.worker import Failed, WorkerSpec, work
+from seatrial.errors import SeatrialError
 
 __all__ = ["main"]
 
@@ -21,11 +22,15 @@ def main(fd: int) -> None:
             pipe.send(Failed(-1, False, f"not a worker's orders: {type(spec).__name__}"))
             return
         functions = {}
-        for name, journey in spec.plan.journeys.items():
-            if journey.python is not None:
-                from seatrial.authoring.python_plan import load_journey
+        try:
+            for name, journey in spec.plan.journeys.items():
+                if journey.python is not None:
+                    from seatrial.authoring.python_plan import load_journey
 
-                functions[name] = load_journey(journey.python, spec.base)
+                    functions[name] = load_journey(journey.python, spec.base)
+        except SeatrialError as error:
+            pipe.send(Failed(spec.worker, False, str(error)))
+            return
         work(spec, pipe, functions)
 
 

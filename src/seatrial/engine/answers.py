@@ -32,7 +32,10 @@ def json_of(response: Response) -> Any:
     Raises:
         ValueError: it is not JSON.
     """
-    return json.loads(response.body)
+    try:
+        return json.loads(response.body)
+    except RecursionError as error:
+        raise ValueError("JSON that is nested too deeply") from error
 
 
 def _json_finder(path: str) -> Callable[[Any], list[Any]]:
@@ -42,7 +45,14 @@ def _json_finder(path: str) -> Callable[[Any], list[Any]]:
     """
     if not _PLAIN_PATH.fullmatch(path):
         compiled = jsonpath.compile(path)
-        return lambda value: list(compiled.findall(value))
+
+        def search(value: Any) -> list[Any]:
+            try:
+                return list(compiled.findall(value))
+            except (jsonpath.JSONPathError, RecursionError):  # a document that the path can't be walked in
+                return []
+
+        return search
     parts: list[str | int | None] = [
         name or (None if star else int(index)) for name, index, star in _PLAIN_PART.findall(path)
     ]
@@ -158,7 +168,9 @@ def _json_equals(path: str, wanted: Any) -> Callable[[Response], str]:
             return "body is not JSON"
         if not found:
             return f"{path} is not in the body"
-        return "" if found[0] == wanted else f"{path} is {found[0]!r:.80}, not {wanted!r:.80}"
+        # In JSON 1 and true differ, in Python they don't.
+        same = found[0] == wanted and isinstance(found[0], bool) is isinstance(wanted, bool)
+        return "" if same else f"{path} is {repr(found[0])[:80]}, not {repr(wanted)[:80]}"
 
     return test
 

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+import time
+from collections.abc import Iterable, Mapping
+from email.utils import mktime_tz, parsedate_tz
 
-__all__ = ["MAX_COOKIES", "store_cookies"]
+__all__ = ["MAX_COOKIES", "cookie_bytes", "store_cookies"]
 
 MAX_COOKIES = 50
 _MAX_VALUE = 4096
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def store_cookies(jar: dict[str, str], fields: Iterable[str]) -> None:
     """Apply Set-Cookie fields to ``jar`` in order.
 
-    ``Max-Age`` of zero or less removes a cookie. Paths are not told apart: sessions of a trial send a cookie to
-    every path of the target. Over-long values, and names beyond the 50th, are left out, as browsers do.
+    ``Max-Age`` of zero or less, or without it a past ``Expires``, removes a cookie. Paths are not told apart:
+    sessions of a trial send a cookie to every path of the target. Over-long values, names beyond the 50th, and
+    cookies with control characters are left out, as browsers do.
     """
     for field in fields:
         pair, _, attributes = field.partition(";")
         name, equals, value = pair.strip().partition("=")
         name, value = name.strip(), value.strip()
-        if not equals or not name or len(value) > _MAX_VALUE or any(ord(c) < 32 for c in value):
+        if not equals or not name or len(value) > _MAX_VALUE or _CONTROL.search(pair):
             continue
         if _expired(attributes):
             jar.pop(name, None)
@@ -28,12 +33,27 @@ def store_cookies(jar: dict[str, str], fields: Iterable[str]) -> None:
             jar[name] = value
 
 
+def cookie_bytes(jar: Mapping[str, str]) -> bytes:
+    """Return the value of the Cookie field: the very bytes that the service set."""
+    return "; ".join([f"{name}={value}" for name, value in jar.items()]).encode("latin-1", "replace")
+
+
 def _expired(attributes: str) -> bool:
-    for attribute in attributes.lower().split(";"):
+    """Return whether a cookie is over; Max-Age counts before Expires (RFC 6265, 5.3), what can't be read does not."""
+    expired = False
+    for attribute in attributes.split(";"):
         key, _, value = attribute.strip().partition("=")
-        if key == "max-age":
-            age = value.strip()
-            return age.startswith("-") or age == "0"
-        if key == "expires" and "1970" in value:
-            return True
-    return False
+        key, value = key.strip().lower(), value.strip()
+        if key == "max-age" and value.removeprefix("-").isdecimal():
+            return value.startswith("-") or not value.strip("0")
+        if key == "expires":
+            expired = _is_past(value)
+    return expired
+
+
+def _is_past(date: str) -> bool:
+    parsed = parsedate_tz(date)
+    try:
+        return parsed is not None and mktime_tz(parsed) <= time.time()
+    except (ValueError, OverflowError):
+        return False

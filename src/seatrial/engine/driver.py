@@ -22,7 +22,7 @@ from seatrial.engine.http.connection import OPEN, Connection
 from seatrial.engine.http.target import Target
 from seatrial.engine.recorder import Diagnostics, Recorder
 from seatrial.engine.scripted import CompiledJourney
-from seatrial.engine.session import REQUEST, Session, StepFailedError
+from seatrial.engine.session import PAUSE, REQUEST, Session, StepFailedError, close_flow, journey_broke
 from seatrial.engine.timer import Alarm
 from seatrial.errors import EngineError
 from seatrial.model.sample import NEVER, SESSION_STRIDE, Outcome
@@ -33,6 +33,7 @@ __all__ = ["Driver", "StageDone", "StageOrder"]
 
 _EVENTS: Final = 32
 _ADMIT: Final = 32
+_RESUME: Final = 64
 _TURN_CAP_NS: Final = SECOND // 10
 _STOP_GRACE_NS: Final = 3 * SECOND
 
@@ -140,6 +141,7 @@ class Driver:
         self._intended = 0
         self._stop_by_ns = NEVER
         self._next_tick_ns = 0
+        self._woke_ns = 0
 
     # -- what connections and sessions ask of the reactor --------------------------------------------------------
 
@@ -198,7 +200,8 @@ class Driver:
         if flow is None:
             return
         if self._shared and session.connection is not None:
-            self._idle.append(session.connection)
+            if session.connection.state == OPEN:
+                self._idle.append(session.connection)
             session.connection = None
         try:
             word = flow.send(value)
@@ -207,15 +210,21 @@ class Driver:
         except StepFailedError:
             self._give_up(session, session.ready_ns)
         except Exception as error:
-            raise _journey_broke(error) from error
+            raise journey_broke(error) from error
         else:
             self._obey(session, word)
 
     def _obey(self, session: Session, word: int) -> None:
         if word == REQUEST:
             session.submit()
-        else:
+        elif word == PAUSE:
             heappush(self._pauses, (session.wake_ns, session.number, session))
+        else:
+            raise EngineError(
+                "a journey awaits something that is not the session's",
+                value=repr(word)[:80],
+                remedy="Await only the session's own methods; there is no asyncio loop under a journey.",
+            )
 
     # -- a stage ------------------------------------------------------------------------------------------------
 
@@ -255,20 +264,22 @@ class Driver:
         self._intended = 0
         arrivals = arrivals_of(order, self._ordinals)
         upcoming = next(arrivals, None)
-        load_end_ns = order.start_ns + order.duration_ns
+        load_over_ns = load_end_ns = order.start_ns + order.duration_ns
         give_up_ns = load_end_ns + order.drain_ns
-        self._next_tick_ns = monotonic_ns() + SECOND
+        self._woke_ns = monotonic_ns()
+        self._next_tick_ns = self._woke_ns + SECOND
         while True:
             now = monotonic_ns()
             if self._stop_by_ns != NEVER:
-                upcoming, give_up_ns = None, min(give_up_ns, self._stop_by_ns)
+                upcoming, load_over_ns = None, now
+                give_up_ns = min(give_up_ns, self._stop_by_ns)
             admitted = 0
             while upcoming is not None and upcoming.at_ns <= now and admitted < _ADMIT:
                 self._admit(upcoming, order)
                 upcoming = next(arrivals, None)
                 admitted += 1
             self._due(now)
-            if upcoming is None and (now >= give_up_ns or not self._active) and now >= min(load_end_ns, give_up_ns):
+            if upcoming is None and (now >= give_up_ns or not self._active) and now >= min(load_over_ns, give_up_ns):
                 break
             if now >= self._next_tick_ns:
                 self._next_tick_ns = now + SECOND
@@ -288,18 +299,20 @@ class Driver:
         if due_ns > now and not self._failed:
             self._alarm.set(due_ns)
             wait = 1.0
+        self._health.stall_ns = max(self._health.stall_ns, monotonic_ns() - self._woke_ns)
         events = self._epoll.poll(wait, _EVENTS)
-        woke = monotonic_ns()
+        self._woke_ns = monotonic_ns()
         listeners = self._listeners
         for fd, mask in events:
             listener = listeners.get(fd)
             if listener is not None:
                 listener.on_event(mask)
-        self._health.stall_ns = max(self._health.stall_ns, monotonic_ns() - woke)
 
     def _due(self, now: int) -> None:
         pauses = self._pauses
-        while pauses and pauses[0][0] <= now:
+        for _ in range(_RESUME):  # bounded, for a journey may pause for no time at all, again and again
+            if not pauses or pauses[0][0] > now:
+                break
             due_ns, _, session = heappop(pauses)
             session.ready_ns = due_ns
             self.resume(session, None)
@@ -309,7 +322,7 @@ class Driver:
                 if due_ns > now:
                     break
                 session.on_deadline(now)
-        while self._failed:
+        for _ in range(len(self._failed)):  # those of now: a journey may try again, and fail again, at once
             session, error = self._failed.popleft()
             self._throw(session, error)
 
@@ -322,7 +335,7 @@ class Driver:
         except (StopIteration, StepFailedError):
             self._give_up(session, session.ready_ns)
         except Exception as other:
-            raise _journey_broke(other) from other
+            raise journey_broke(other) from other
         else:
             self._obey(session, word)
 
@@ -362,18 +375,14 @@ class Driver:
             session.prepare(step, b"", 0, is_head=False, repeatable=False)
             session.record(Outcome.ABORTED, 0, 0, now)
         if session.flow is not None:
-            session.flow.close()
+            close_flow(session.flow)
         self._finish(session)
 
     def _abandon(self, now: int) -> None:
         """Give up every session still under way, at the end of the drain."""
         for session in sorted(self._active, key=lambda s: s.number):
             if session.waiting:
-                self.answered(session)
-                session.waiting = False
-                session.record(Outcome.IN_FLIGHT, 0, 0, now)
-                if session.connection is not None:
-                    session.connection.owner = None
+                session.on_drained(now)
             session.ready_ns = now
             self._give_up(session, now)
         self._pauses.clear()
@@ -386,11 +395,3 @@ class Driver:
                 listener.close()
         self._alarm.close()
         self._epoll.close()
-
-
-def _journey_broke(error: Exception) -> EngineError:
-    if isinstance(error, EngineError):
-        return error
-    return EngineError(
-        "a journey's own code failed", value=f"{type(error).__name__}: {error}", remedy="Correct the journey."
-    )

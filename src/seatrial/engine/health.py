@@ -33,10 +33,13 @@ class HealthMonitor:
         self._worker = worker
         self._gc_ns = 0
         self._gc_began_ns = 0
+        # Opened once: a worker that has run out of descriptors must still be able to say so.
+        self._stat = os.open("/proc/stat", os.O_RDONLY | os.O_CLOEXEC)
+        self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         gc.callbacks.append(self._on_gc)
         self._last_ns = time.monotonic_ns()
         self._last_cpu_ns = time.process_time_ns()
-        self._last_machine = _machine_times()
+        self._last_machine = _machine_times(self._stat)
 
     def _on_gc(self, phase: str, info: dict[str, int]) -> None:
         if phase == "start":
@@ -51,7 +54,7 @@ class HealthMonitor:
             sessions: Sessions in progress.
             open_files: Connections the driver holds open.
         """
-        now_ns, cpu_ns, machine = time.monotonic_ns(), time.process_time_ns(), _machine_times()
+        now_ns, cpu_ns, machine = time.monotonic_ns(), time.process_time_ns(), _machine_times(self._stat)
         wall = max(now_ns - self._last_ns, 1)
         jiffies = max(sum(machine) - sum(self._last_machine), 1)
         idle = machine[3] + machine[4] - self._last_machine[3] - self._last_machine[4]
@@ -61,7 +64,7 @@ class HealthMonitor:
             "cpu_share": (cpu_ns - self._last_cpu_ns) / wall,
             "stall_ns": self.stall_ns,
             "gc_ns": self._gc_ns,
-            "rss_bytes": _rss_bytes(),
+            "rss_bytes": _rss_bytes(self._statm),
             "open_files": open_files,
             "sessions": sessions,
             "machine_cpu": max(0.0, 1 - idle / jiffies),
@@ -75,15 +78,15 @@ class HealthMonitor:
     def close(self) -> None:
         """Stop listening to the collector and close the spool."""
         gc.callbacks.remove(self._on_gc)
+        os.close(self._stat)
+        os.close(self._statm)
         self._spool.close()
 
 
-def _machine_times() -> tuple[int, ...]:
+def _machine_times(stat: int) -> tuple[int, ...]:
     """Return user, nice, system, idle, iowait, irq, softirq, steal jiffies of all cores (proc(5))."""
-    with open("/proc/stat", encoding="ascii") as file:
-        return tuple(int(field) for field in file.readline().split()[1:9])
+    return tuple(int(field) for field in os.pread(stat, 512, 0).split(b"\n", 1)[0].split()[1:9])
 
 
-def _rss_bytes() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * _PAGE
+def _rss_bytes(statm: int) -> int:
+    return int(os.pread(statm, 256, 0).split()[1]) * _PAGE

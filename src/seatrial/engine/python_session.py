@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from seatrial.engine.answers import CheckAnswer, compile_check, json_of
-from seatrial.engine.cookies import store_cookies
+from seatrial.engine.cookies import cookie_bytes, store_cookies
 from seatrial.engine.http.message import Response, encode_request
 from seatrial.engine.session import PAUSE, REQUEST, Session
 from seatrial.errors import EngineError
@@ -140,21 +140,23 @@ class PythonSession:
             deadline: Seconds for the whole answer.
 
         Raises:
-            StepFailedError: the step did not end ok.
+            StepFailedError: the step did not end ok; or it could not be sent as it is, for example because of a
+                line break in a header.
             EngineError: ``name`` is not one of the journey's step names.
         """
         session, driver = self._session, self._session.driver
         if name not in self._steps:
             raise EngineError("a step that the plan does not list", value=name, remedy="Add it to step_names.")
-        fields = {**driver.fields, **(headers or {})}
+        kind = None
         if json is not None:
-            body, fields["content-type"] = json_module.dumps(json, ensure_ascii=False).encode(), "application/json"
+            body, kind = json_module.dumps(json, ensure_ascii=False).encode(errors="surrogatepass"), "application/json"
         elif form is not None:
-            body, fields["content-type"] = urlencode(form).encode(), "application/x-www-form-urlencoded"
-        if session.cookies:
-            fields["cookie"] = "; ".join(f"{key}={value}" for key, value in session.cookies.items())
-        data = encode_request(method, driver.target.base + path, list(fields.items()), body)
+            body, kind = urlencode(form).encode(), "application/x-www-form-urlencoded"
         wait_ns = driver.response_wait_ns if deadline is None else round(deadline * 1e9)
+        try:
+            data = encode_request(method, driver.target.base + path, self._fields(kind, headers or {}), body)
+        except ValueError as error:
+            raise session.refuse(self._steps[name], wait_ns, str(error)) from error
         session.prepare(self._steps[name], data, wait_ns, is_head=method == "HEAD", repeatable=method in _IDEMPOTENT)
         response: Response = await _REQUEST
         if response.sets_cookies:
@@ -165,6 +167,15 @@ class PythonSession:
             outcome, detail = Outcome.CHECK_FAILED, "the journey's own check"
         session.settle(response, outcome, detail)
         return answer
+
+    def _fields(self, kind: str | None, own: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Return the header fields of a request, each name once: the step's own win."""
+        fields = {} if kind is None else {"content-type": ("content-type", kind)}
+        for name, value in (*self._session.driver.fields.items(), *own.items()):
+            fields[name.lower()] = (name, value)
+        if self._session.cookies:
+            fields["cookie"] = ("cookie", cookie_bytes(self._session.cookies).decode("utf-8", "surrogateescape"))
+        return list(fields.values())
 
     async def pause(self, seconds: float) -> None:
         """Think for ``seconds`` (zero or more) from the end of the last step."""

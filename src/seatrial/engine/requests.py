@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from seatrial.engine.cookies import cookie_bytes
 from seatrial.model.journey import RequestStep
 from seatrial.model.template import Variable, parse_template
 
@@ -20,7 +21,7 @@ _PLAIN = "-._~"
 
 
 class UnsetVariableError(Exception):
-    """A template names a variable that has no value in this session."""
+    """A template names a variable that has no value in this session, or none that can stand there."""
 
 
 def _lookup(variable: Variable, variables: Variables) -> Any:
@@ -47,7 +48,28 @@ def _parts(template: str, encode: Callable[[str], str]) -> list[_Part]:
 
 
 def _quoted(value: str) -> str:
-    return quote(value, safe=_PLAIN)
+    return quote(value, safe=_PLAIN, errors="surrogatepass")
+
+
+def _address(base: str) -> Callable[[str], str]:
+    """Return what turns a variable that begins a path, such as an extracted Location, into the request's target."""
+
+    def fill(value: str) -> str:
+        if not value.startswith("/") or value.startswith("//"):
+            raise UnsetVariableError(f"a path must begin with one slash: {value[:40]!r}")
+        whole = value if value == base or value.startswith(f"{base}/") else base + value
+        return quote(whole.partition("#")[0], safe=_PLAIN + "%/?:@!$&'()*+,;=", errors="surrogatepass")
+
+    return fill
+
+
+def _path_parts(step: RequestStep, base: str) -> list[_Part]:
+    pieces = parse_template(step.path)
+    if not isinstance(pieces[0], Variable):
+        return [base, *_parts(step.path, _quoted)]
+    first, fill = pieces[0], _address(base)
+    rest = step.path.partition("}")[2]
+    return [lambda variables: fill(_text(_lookup(first, variables))), *_parts(rest, _quoted)]
 
 
 def _head_safe(value: str) -> str:
@@ -130,7 +152,7 @@ def compile_request(step: RequestStep, base: str, fields: Mapping[str, str]) -> 
     """
     body, kind = _body_parts(step)
     own = {name.lower() for name in step.headers}
-    path: list[_Part] = [f"{step.method} {base}", *_parts(step.path, _quoted)]
+    path: list[_Part] = [f"{step.method} ", *_path_parts(step, base)]
     if step.query:
         literal = "?" not in step.path
         for name, value in step.query.items():
@@ -138,7 +160,8 @@ def compile_request(step: RequestStep, base: str, fields: Mapping[str, str]) -> 
             path += [_quoted(p) if isinstance(p, str) else p for p in _parts(str(value), _quoted)]
             literal = False
     head: list[_Part] = [*path, " HTTP/1.1\r\n"]
-    general = {"content-type": kind, **fields} if kind else dict(fields)
+    taken = own | {name.lower() for name in fields}
+    general = {"content-type": kind, **fields} if kind and "content-type" not in taken else dict(fields)
     for name, value in general.items():
         if name.lower() not in own:
             head.append(f"{name}: {value}\r\n")
@@ -161,14 +184,15 @@ def _renderer(head: list[_Part], body: list[_Part] | None, method: str) -> Rende
         return fixed
 
     def filled(variables: Variables, cookies: Mapping[str, str]) -> bytes:
-        content = _join(body, variables).encode() if body is not None else b""
+        # JSON from a service may hold half a surrogate pair; it goes back as it came, and nothing breaks.
+        content = _join(body, variables).encode(errors="surrogatepass") if body is not None else b""
         start = _join(head, variables)
         if sends_length:
             start += f"content-length: {len(content)}\r\n"
-        return start.encode() + (_cookie_field(cookies) if cookies else b"") + b"\r\n" + content
+        return start.encode(errors="surrogatepass") + (_cookie_field(cookies) if cookies else b"") + b"\r\n" + content
 
     return filled
 
 
 def _cookie_field(cookies: Mapping[str, str]) -> bytes:
-    return b"cookie: " + "; ".join([f"{name}={value}" for name, value in cookies.items()]).encode() + b"\r\n"
+    return b"cookie: " + cookie_bytes(cookies) + b"\r\n"

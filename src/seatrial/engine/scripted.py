@@ -8,7 +8,7 @@ from typing import Any
 from seatrial.engine.answers import MISSING, compile_check, compile_extract
 from seatrial.engine.cookies import store_cookies
 from seatrial.engine.requests import Render, UnsetVariableError, compile_request
-from seatrial.engine.session import PAUSE, REQUEST, Session, StepFailedError
+from seatrial.engine.session import PAUSE, REQUEST, Session
 from seatrial.model.journey import Journey, PauseStep, RequestStep
 from seatrial.model.sample import Outcome
 
@@ -102,10 +102,7 @@ def _prepare(session: Session, step: _CompiledStep) -> None:
     try:
         data = step.render(session.variables, session.cookies)
     except UnsetVariableError as error:
-        session.prepare(step.index, b"", step.wait_ns, is_head=False, repeatable=False)
-        session.record(Outcome.ABORTED, 0, 0, session.ready_ns)
-        session.driver.diagnostics.add(session.journey, step.index, Outcome.ABORTED, str(error))
-        raise StepFailedError(Outcome.ABORTED, str(error)) from error
+        raise session.refuse(step.index, step.wait_ns, str(error)) from error
     session.prepare(step.index, data, step.wait_ns, is_head=step.is_head, repeatable=step.repeatable)
 
 

@@ -9,23 +9,28 @@ session sleeps until ``wake_ns``).
 from __future__ import annotations
 
 from collections.abc import Coroutine, Generator
+from inspect import CORO_SUSPENDED, getcoroutinestate
+from pathlib import Path
 from time import monotonic_ns
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from seatrial.engine.http.connection import CLOSED, OPEN, Connection, connect_failure
 from seatrial.engine.http.message import Response
+from seatrial.errors import EngineError
 from seatrial.model.sample import NEVER, Outcome
 
 if TYPE_CHECKING:
     from seatrial.engine.driver import Driver
 
-__all__ = ["PAUSE", "REQUEST", "Flow", "Session", "StepFailedError"]
+__all__ = ["PAUSE", "REQUEST", "Flow", "Session", "StepFailedError", "close_flow", "journey_broke"]
 
 REQUEST: Final = 0
 PAUSE: Final = 1
 
 Flow = Generator[int, Any, None] | Coroutine[int, Any, None]
 
+_CLEAN_UPS: Final = 16
 _MASK: Final = 2**64 - 1
 
 
@@ -132,12 +137,19 @@ class Session:
         self._sent_ns = NEVER
         self.bytes_out = 0
 
-    def submit(self) -> None:
-        """Send the prepared request, opening a connection if there is none."""
+    def refuse(self, step: int, wait_ns: int, reason: str) -> StepFailedError:
+        """Record a step that can't be written as a request, and return the error that ends its session."""
+        self.prepare(step, b"", wait_ns, is_head=False, repeatable=False)
+        self.record(Outcome.ABORTED, 0, 0, self.ready_ns)
+        self.driver.diagnostics.add(self.journey, step, Outcome.ABORTED, reason)
+        return StepFailedError(Outcome.ABORTED, reason)
+
+    def submit(self, fresh: bool = False) -> None:
+        """Send the prepared request, opening a connection if there is none or ``fresh`` asks for a new one."""
         self.waiting = True
         connection = self.connection
         if connection is None or connection.state == CLOSED:
-            self.connection = connection = self.driver.idle_connection()
+            self.connection = connection = None if fresh else self.driver.idle_connection()
         now = monotonic_ns()
         if self._sent_ns == NEVER:
             self._sent_ns = now
@@ -171,34 +183,44 @@ class Session:
         self.ready_ns = now
         self.driver.resume(self, response)
 
-    def on_broken(self, outcome: Outcome, detail: str, now: int, unanswered: bool) -> None:
-        """Take the end of the connection under the exchange."""
+    def on_broken(self, outcome: Outcome, detail: str, now: int, unanswered: bool, received: int) -> None:
+        """Take the end of the connection under the exchange, after ``received`` bytes of its answer."""
         self.connection = None
         if unanswered and self._repeatable:
             self._repeatable = False
-            self.submit()
+            self.submit(fresh=True)  # another kept-alive connection may have been closed at the same moment
             return
         if outcome is Outcome.UNSENT:
             self._sent_ns = NEVER
-        self._fail(outcome, detail, now)
+        self._fail(outcome, detail, now, received)
 
     def on_deadline(self, now: int) -> None:
         """Give up waiting."""
         connection, self.connection = self.connection, None
-        opened = connection is not None and connection.state == OPEN
+        received, opened = 0, False
         if connection is not None:
+            received, opened = connection.received, connection.state == OPEN
             connection.owner = None
             connection.close()
         if opened:
-            self._fail(Outcome.TIMEOUT, f"no complete answer in {self._wait_ns / 1e9:g} s", now)
+            self._fail(Outcome.TIMEOUT, f"no complete answer in {self._wait_ns / 1e9:g} s", now, received)
         else:
             self._fail(Outcome.CONNECT_FAILED, f"no connection in {self.driver.connect_wait_ns / 1e9:g} s", now)
 
-    def _fail(self, outcome: Outcome, detail: str, now: int) -> None:
+    def on_drained(self, now: int) -> None:
+        """Give up waiting because the stage is over."""
+        connection = self.connection
+        self.driver.answered(self)
+        self.waiting = False
+        self.record(Outcome.IN_FLIGHT, 0, 0 if connection is None else connection.received, now)
+        if connection is not None:
+            connection.owner = None
+
+    def _fail(self, outcome: Outcome, detail: str, now: int, received: int = 0) -> None:
         self.driver.answered(self)
         self.waiting = False
         self.ready_ns = now
-        self.record(outcome, 0, 0, now)
+        self.record(outcome, 0, received, now)
         self.driver.diagnostics.add(self.journey, self.step, outcome, detail)
         self.driver.fail(self, StepFailedError(outcome, detail))
 
@@ -228,3 +250,36 @@ class Session:
         if outcome is not Outcome.OK:
             self.driver.diagnostics.add(self.journey, self.step, outcome, detail)
             raise StepFailedError(outcome, detail)
+
+
+def close_flow(flow: Flow) -> None:
+    """End a session's flow. What a journey in Python still awaits while it cleans up is not sent any more.
+
+    Raises:
+        EngineError: the journey raises something of its own instead of ending.
+    """
+    for _ in range(_CLEAN_UPS):
+        try:
+            flow.close()
+        except StepFailedError:
+            return
+        except RuntimeError as error:
+            if not isinstance(flow, Coroutine) or getcoroutinestate(flow) != CORO_SUSPENDED:
+                raise journey_broke(error) from error
+        except Exception as error:
+            raise journey_broke(error) from error
+        else:
+            return
+
+
+def journey_broke(error: Exception) -> EngineError:
+    """Return the error that ends a run because a journey raised something of its own; names the line."""
+    if isinstance(error, EngineError):
+        return error
+    frames = [
+        frame for frame in extract_tb(error.__traceback__) if Path(frame.filename).parent != Path(__file__).parent
+    ]
+    where = f" (in {frames[0].name}, {Path(frames[0].filename).name} line {frames[0].lineno})" if frames else ""
+    return EngineError(
+        "a journey's own code failed", value=f"{type(error).__name__}: {error}{where}", remedy="Correct the journey."
+    )

@@ -3,7 +3,9 @@
 A row is packed by one ``struct`` call, which is what a pure-Python hot path can afford. Rows travel in frames, and
 a frame that was cut off by a crash is recognised and left out; everything before it counts.
 
-    frame  = magic "STF1" | row count, u32 | CRC-32 of the rows, u32 | rows
+    frame  = magic "STF2" | row count, u32 | CRC-32 of the rows, u32 | CRC-32 of these twelve bytes, u32 | rows
+
+The head has a check of its own: a changed row count must not pass for a frame that was cut off.
     row    = the columns of seatrial.model.sample.COLUMNS, little-endian, packed
 
 Times in a row are absolute monotonic nanoseconds; the merge makes them relative to the run's epoch.
@@ -33,8 +35,10 @@ ROW = struct.Struct("<" + "".join(_STRUCT_CODES[kind] for _, kind, _ in COLUMNS)
 HEALTH_DTYPE = np.dtype(list(HEALTH_COLUMNS))
 HEALTH_ROW = struct.Struct("<" + "".join(_STRUCT_CODES[kind] for _, kind in HEALTH_COLUMNS))
 
-_MAGIC = b"STF1"
-_HEADER = struct.Struct("<4sII")
+_MAGIC = b"STF2"
+_FACTS = struct.Struct("<4sII")
+_CHECK = struct.Struct("<I")
+_HEADER_SIZE = _FACTS.size + _CHECK.size
 
 Rows = npt.NDArray[Any]
 
@@ -48,7 +52,8 @@ def frame(rows: bytes | bytearray | memoryview, row_size: int) -> bytes:
     count, rest = divmod(len(rows), row_size)
     if rest or not count:
         raise ValueError(f"{len(rows)} bytes are not a whole number of rows of {row_size}")
-    return _HEADER.pack(_MAGIC, count, zlib.crc32(rows)) + bytes(rows)
+    facts = _FACTS.pack(_MAGIC, count, zlib.crc32(rows))
+    return facts + _CHECK.pack(zlib.crc32(facts)) + bytes(rows)
 
 
 def read_frames(path: Path, dtype: np.dtype[Any]) -> Iterator[Rows]:
@@ -61,15 +66,17 @@ def read_frames(path: Path, dtype: np.dtype[Any]) -> Iterator[Rows]:
     """
     with path.open("rb") as file:
         while True:
-            head = file.read(_HEADER.size)
-            if len(head) < _HEADER.size:
+            at = file.tell()
+            head = file.read(_HEADER_SIZE)
+            if len(head) < _HEADER_SIZE:
                 return
-            magic, count, checksum = _HEADER.unpack(head)
-            rows = file.read(count * dtype.itemsize) if magic == _MAGIC else b""
-            if magic == _MAGIC and len(rows) < count * dtype.itemsize:
+            magic, count, checksum = _FACTS.unpack_from(head)
+            sound = magic == _MAGIC and _CHECK.unpack_from(head, _FACTS.size)[0] == zlib.crc32(head[: _FACTS.size])
+            rows = file.read(count * dtype.itemsize) if sound else b""
+            if sound and len(rows) < count * dtype.itemsize:
                 return
-            if magic != _MAGIC or zlib.crc32(rows) != checksum:
+            if not sound or zlib.crc32(rows) != checksum:
                 raise EvidenceError(
-                    "a spool file is damaged", value=f"{path.name}, byte {file.tell()}", remedy="Run the trial again."
+                    "a spool file is damaged", value=f"{path.name}, frame at byte {at}", remedy="Run the trial again."
                 )
             yield np.frombuffer(rows, dtype=dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -47,10 +48,18 @@ def merge_stage(spools: Sequence[Path], folder: Path, epoch_ns: int) -> pl.DataF
     """
     arrays = [rows for path in spools if path.exists() for rows in read_frames(path, ROW_DTYPE)]
     frame = _to_frame(np.concatenate(arrays) if arrays else np.empty(0, ROW_DTYPE), epoch_ns).sort(*_ORDER)
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(folder)
     first = len(part_files(folder))
-    for number, start in enumerate(range(0, len(frame), PART_ROWS), start=first):
-        write_parquet(frame.slice(start, PART_ROWS), folder / f"part-{number:04d}.parquet")
+    written: list[Path] = []
+    try:
+        for number, start in enumerate(range(0, len(frame), PART_ROWS), start=first):
+            path = folder / f"part-{number:04d}.parquet"
+            write_parquet(frame.slice(start, PART_ROWS), path)
+            written.append(path)
+    except RecordingError:
+        for path in written:  # the spools are kept and merged again: no row may stand there twice
+            path.unlink(missing_ok=True)
+        raise
     for path in spools:
         path.unlink(missing_ok=True)
     return frame
@@ -62,7 +71,7 @@ def merge_health(spools: Sequence[Path], target: Path, epoch_ns: int) -> pl.Data
     rows = np.concatenate(arrays) if arrays else np.empty(0, HEALTH_DTYPE)
     columns = {name: np.ascontiguousarray(rows[name]) for name, _ in HEALTH_COLUMNS}
     frame = pl.DataFrame(columns).with_columns(pl.col("at_ns") - epoch_ns).sort("at_ns", "worker")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     write_parquet(frame, target)
     for path in spools:
         path.unlink(missing_ok=True)
@@ -80,12 +89,24 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
         frame.write_parquet(draft, compression="zstd", compression_level=3)
         draft.replace(path)
     except (OSError, pl.exceptions.PolarsError) as error:
-        draft.unlink(missing_ok=True)
-        raise RecordingError(
-            "a part of the records can't be written",
-            value=f"{path}: {error}",
-            remedy="Free some space; the rows are still in the spool.",
-        ) from error
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise _cannot_write(path, error) from error
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
+def _cannot_write(path: Path, error: Exception) -> RecordingError:
+    return RecordingError(
+        "a part of the records can't be written",
+        value=f"{path}: {error}",
+        remedy="Free some space; the rows are still in the spool.",
+    )
 
 
 def _to_frame(rows: Rows, epoch_ns: int) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from seatrial.errors import RecordingError
@@ -38,6 +39,8 @@ class Spool:
     def __init__(self, path: Path, row_size: int) -> None:
         self._path = path
         self._row_size = row_size
+        self._whole = 0
+        self._failure: RecordingError | None = None
         try:
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -47,16 +50,24 @@ class Spool:
         """Write packed rows as one frame; writes nothing for no rows.
 
         Raises:
-            RecordingError: the rows could not all be written, for example because the disk is full.
+            RecordingError: the rows could not all be written, for example because the disk is full. From then on
+                every call raises it: rows are missing, and a journey that swallows an error must not hide that.
         """
+        if self._failure is not None:
+            raise self._failure
         if not rows:
             return
-        rest = memoryview(frame(rows, self._row_size))
+        data = frame(rows, self._row_size)
+        rest = memoryview(data)
         try:
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
         except OSError as error:
-            raise _cannot_write(self._path, error) from error
+            with suppress(OSError):  # half a frame must not stand where another may follow
+                os.ftruncate(self._fd, self._whole)
+            self._failure = _cannot_write(self._path, error)
+            raise self._failure from error
+        self._whole += len(data)
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""

@@ -45,12 +45,13 @@ class Connection:
         used: Exchanges completed.
     """
 
-    __slots__ = ("_driver", "_fd", "_reader", "_recv", "_sock", "_unsent", "owner", "state", "used")
+    __slots__ = ("_driver", "_fd", "_lost", "_reader", "_recv", "_sock", "_unsent", "owner", "state", "used")
 
     def __init__(self, driver: Driver, owner: Session) -> None:
         self._driver = driver
         self._reader = Reader()
         self._unsent: bytes = b""
+        self._lost = ""  # why sending failed
         self.owner: Session | None = owner
         self.used = 0
         self.state = CLOSED
@@ -61,16 +62,10 @@ class Connection:
             code = sock.connect_ex(address)
             if code not in (0, errno.EINPROGRESS):
                 raise OSError(code, os.strerror(code))
-            if driver.tls is not None:
-                sock = driver.tls.wrap_socket(
-                    sock,
-                    server_hostname=driver.target.host,
-                    do_handshake_on_connect=False,
-                )
         except OSError:
             sock.close()
             raise
-        self._sock = sock
+        self._sock: socket.socket = sock
         self._fd = sock.fileno()
         self._recv = sock.recv
         self.state = _CONNECTING
@@ -81,7 +76,7 @@ class Connection:
         if self.state == OPEN:
             if self._unsent and mask & _WRITE:
                 self._send_rest()
-            if mask & ~_WRITE:
+            if mask & ~_WRITE and self.state == OPEN:
                 self._read()
         elif self.state == _CONNECTING:
             self._connected()
@@ -103,6 +98,11 @@ class Connection:
             self._unsent = data[sent:]
             self._driver.modify(self._fd, _READ | _WRITE)
 
+    @property
+    def received(self) -> int:
+        """Return how many bytes of an unfinished response have come."""
+        return self._reader.received
+
     def close(self) -> None:
         """Close; the reactor forgets it. A second call does nothing."""
         if self.state != CLOSED:
@@ -116,10 +116,22 @@ class Connection:
             outcome = Outcome.UNSENT if code in _OWN_LIMITS else Outcome.CONNECT_FAILED
             self._break(outcome, os.strerror(code))
         elif self._driver.tls is not None:
-            self.state = _HANDSHAKE
-            self._shake_hands()
+            self._begin_tls(self._driver.tls)
         else:
             self._opened()
+
+    def _begin_tls(self, context: ssl.SSLContext) -> None:
+        # Not before the connection stands: the ssl module refuses a socket that is still connecting.
+        try:
+            self._sock = context.wrap_socket(
+                self._sock, server_hostname=self._driver.target.host, do_handshake_on_connect=False
+            )
+        except OSError as error:
+            self._break(Outcome.TLS_FAILED, _said(error))
+            return
+        self._recv = self._sock.recv
+        self.state = _HANDSHAKE
+        self._shake_hands()
 
     def _shake_hands(self) -> None:
         try:
@@ -148,7 +160,9 @@ class Connection:
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             return
         except OSError as error:
-            self._break(Outcome.PROTOCOL_ERROR, f"connection lost while sending: {_said(error)}")
+            # A service may answer early, for example 413, and close: the answer may lie in the buffer, so read on.
+            self._lost = f"connection lost while sending: {_said(error)}"
+            self._read()
             return
         if not self._unsent:
             self._driver.modify(self._fd, _READ)
@@ -160,7 +174,7 @@ class Connection:
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             except OSError as error:
-                self._break(Outcome.PROTOCOL_ERROR, f"connection lost: {_said(error)}")
+                self._break(Outcome.PROTOCOL_ERROR, self._lost or f"connection lost: {_said(error)}")
                 return
             now = monotonic_ns()
             owner = self.owner
@@ -191,7 +205,7 @@ class Connection:
         elif self._reader.started:
             self._break(Outcome.PROTOCOL_ERROR, "connection closed in the middle of the response")
         else:
-            self._break(Outcome.PROTOCOL_ERROR, "connection closed before any response")
+            self._break(Outcome.PROTOCOL_ERROR, self._lost or "connection closed before any response")
 
     def _complete(self, owner: Session, response: Response, now: int) -> None:
         self.owner = None
@@ -203,10 +217,10 @@ class Connection:
 
     def _break(self, outcome: Outcome, detail: str) -> None:
         owner, self.owner = self.owner, None
-        unanswered = self.used > 0 and not self._reader.started
         self.close()
         if owner is not None:
-            owner.on_broken(outcome, detail, monotonic_ns(), unanswered)
+            unanswered = self.used > 0 and owner.first_byte_ns == NEVER
+            owner.on_broken(outcome, detail, monotonic_ns(), unanswered, self._reader.received)
 
 
 def _said(error: OSError) -> str:
