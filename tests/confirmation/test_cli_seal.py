@@ -28,9 +28,9 @@ register(APP)
 @pytest.fixture(autouse=True)
 def desk(tmp_path, monkeypatch):
     """A desk with keys, a trust file, a release and two sealed bundles; recomputation is the neighbour's."""
-    recompute = ModuleType("seatrial.evidence.recompute")
-    recompute.recompute_verdict = recompute_as_sealed
-    monkeypatch.setitem(sys.modules, "seatrial.evidence.recompute", recompute)
+    replay = ModuleType("seatrial.trials.replay")
+    replay.replay_bytes = recompute_as_sealed
+    monkeypatch.setitem(sys.modules, "seatrial.trials.replay", replay)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SEATRIAL_KEY_PASSPHRASE", "open sesame")
     for role in ("tester", "reviewer", "confirming-officer"):
@@ -139,11 +139,11 @@ def test_verify_prints_every_step_and_fails_on_a_changed_bundle(desk):
 
 
 def test_verify_recomputes_by_the_real_function_and_believes_no_other(monkeypatch):
-    monkeypatch.delitem(sys.modules, "seatrial.evidence.recompute")
+    monkeypatch.delitem(sys.modules, "seatrial.trials.replay")
     said = call("verify", "good.seatrial", "--trust", "trust.json", expect=1)
     # This bundle's records and plan are stand-ins, so the real recomputation can't but refuse them.
     assert "NOT VERIFIED: 1 of 10 steps failed" in said
-    assert "environment.json has no SHA-256 in plan_digest" in said.splitlines()[9]
+    assert "environment.json names another plan than plan.yaml" in said.splitlines()[9]
 
 
 def test_a_release_is_digested_to_standard_output_with_images():

@@ -17,7 +17,7 @@ from seatrial.authoring.yaml_source import MAX_BYTES, UnreadableError, read_yaml
 from seatrial.errors import PlanError
 from seatrial.model.plan import Plan
 
-__all__ = ["LoadedPlan", "load_plan", "read_source"]
+__all__ = ["LoadedPlan", "load_plan", "read_plan", "read_source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,28 @@ def load_plan(path: Path) -> LoadedPlan:
     if plan is None or len(problems):
         raise PlanError(problems.in_order())
     return LoadedPlan(plan, source, digest, path, path.parent)
+
+
+def read_plan(source: bytes, name: str) -> Plan:
+    """Return the plan in ``source``, checked as a document only: no file that it names is looked for.
+
+    That is what a plan in a bundle is read with: its feeds and certificates are not in the bundle.
+
+    Args:
+        source: YAML.
+        name: What problems call it.
+
+    Raises:
+        PlanError: with every problem found, in the order of the plan's lines.
+    """
+    problems = ProblemList(name)
+    try:
+        plan = validate(Plan, read_yaml(source, problems), problems)
+    except UnreadableError as error:
+        raise PlanError(problems.in_order()) from error
+    if plan is None or len(problems):
+        raise PlanError(problems.in_order())
+    return plan
 
 
 def read_source(path: Path, problems: ProblemList) -> bytes:

@@ -274,10 +274,10 @@ def _condition(text: str) -> Condition:
 
 
 def _verified(bundle: Path, trust: Trust) -> VerificationReport:
-    from seatrial.evidence.recompute import recompute_verdict
     from seatrial.evidence.verifier import verify_bundle
+    from seatrial.trials.replay import replay_bytes
 
-    return verify_bundle(bundle, trust, _now(), recompute_verdict)
+    return verify_bundle(bundle, trust, _now(), replay_bytes)
 
 
 def _print_steps(report: VerificationReport) -> None:

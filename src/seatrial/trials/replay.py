@@ -1,0 +1,60 @@
+"""Recomputing a verdict with nothing taken on trust: the plan too is read again as its author wrote it.
+
+A verdict is computed from ``plan.json``. A tester who wanted softer limits than those that were agreed could write
+them there and leave ``plan.yaml`` as everybody knows it, so both must be one plan, and the schedule must be keyed by
+the digest of what was read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seatrial.authoring.yaml_plan import read_plan
+from seatrial.errors import BundleError, PlanError
+from seatrial.evidence.bundle import ENVIRONMENT, PLAN, plan_source, read_part
+from seatrial.evidence.canonical import canonical_bytes, parse_json, sha256_hex
+from seatrial.evidence.recompute import recompute, recompute_verdict
+from seatrial.model.plan import plan_document
+from seatrial.model.verdict import RunVerdict
+
+__all__ = ["refuse_other_plan", "replay", "replay_bytes"]
+
+_SOURCE = "Take the bundle from its source again, or have the trial run again."
+
+
+def refuse_other_plan(folder: Path) -> None:
+    """Check that a bundle's two forms of the plan are one plan, and that its schedule is this plan's.
+
+    Raises:
+        BundleError: they are not, or one of them can't be read.
+    """
+    name = plan_source(folder)
+    source = read_part(folder, name)
+    environment = parse_json(read_part(folder, ENVIRONMENT), ENVIRONMENT)
+    stated = environment.get("plan_digest") if isinstance(environment, dict) else None
+    if stated != sha256_hex(source):
+        raise BundleError(
+            f"{ENVIRONMENT} names another plan than {name}", value=f"plan_digest {stated}", remedy=_SOURCE
+        )
+    try:
+        plan = read_plan(source, name)
+    except PlanError as error:
+        raise BundleError(f"{name} is not a plan", value=error.problems[0], remedy=_SOURCE) from error
+    if canonical_bytes(plan_document(plan)) != read_part(folder, PLAN):
+        raise BundleError(f"{PLAN} is not the plan that stands in {name}", remedy=_SOURCE)
+
+
+def replay(folder: Path) -> RunVerdict:
+    """Return the verdict that an opened bundle's records lead to, under the plan as it was written.
+
+    Raises:
+        BundleError: a document is missing or malformed, or the two forms of the plan are not one plan.
+    """
+    refuse_other_plan(folder)
+    return recompute(folder)
+
+
+def replay_bytes(folder: Path) -> bytes:
+    """Return the canonical bytes of :func:`replay`'s verdict: what ``verdict.json`` must be."""
+    refuse_other_plan(folder)
+    return recompute_verdict(folder)
