@@ -78,7 +78,8 @@ class LiveView:
         """Show what is about to be done."""
         self._plan = plan
         noun = "worker" if workers == 1 else "workers"
-        self._console.print(f"{self._label}{plan.title}: {plan.target}, {workers} {noun}, evidence in {bundle}")
+        line = Text(f"{self._label}{plan.title}: {plan.target}, {workers} {noun}, evidence in {bundle}")
+        self._console.print(line, soft_wrap=True)  # a path that is broken in two can't be copied
 
     def stage_started(self, trial: int, stage: Stage) -> None:
         """Begin a table for the stage."""

@@ -15,8 +15,6 @@ from seatrial.evidence.manifest import write_manifest
 from seatrial.evidence.recompute import recompute
 from seatrial.evidence.seal import seal
 from seatrial.model.verdict import RunVerdict
-from seatrial.reports.html import render_html
-from seatrial.reports.view import report_view
 
 __all__ = ["RunResult", "close_bundle"]
 
@@ -55,6 +53,10 @@ def close_bundle(folder: Path, ending: Exception | None, signers: Sequence[Signe
     Raises:
         RecordingError: what was recorded can't be read back, or the disk refuses the last documents.
     """
+    # Here and not above: a run sends its first request before it needs to know how to draw.
+    from seatrial.reports.html import render_html
+    from seatrial.reports.view import report_view
+
     try:
         _drop_empty(folder / "spool")
         verdict = recompute(folder)
