@@ -287,6 +287,7 @@ class Driver:
             due_ns = min(self._next_tick_ns, give_up_ns if upcoming is None else upcoming.at_ns)
             self._poll(now, due_ns, load_end_ns)
         self._abandon(monotonic_ns())
+        self._health.turn(monotonic_ns() - self._woke_ns)
         return StageDone(self._intended, load_end_ns, monotonic_ns())
 
     def _poll(self, now: int, due_ns: int, load_end_ns: int) -> None:
@@ -299,7 +300,7 @@ class Driver:
         if due_ns > now and not self._failed:
             self._alarm.set(due_ns)
             wait = 1.0
-        self._health.stall_ns = max(self._health.stall_ns, monotonic_ns() - self._woke_ns)
+        self._health.turn(monotonic_ns() - self._woke_ns)
         events = self._epoll.poll(wait, _EVENTS)
         self._woke_ns = monotonic_ns()
         listeners = self._listeners

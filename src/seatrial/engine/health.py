@@ -20,7 +20,7 @@ class HealthMonitor:
     """Samples this process and its machine.
 
     Attributes:
-        stall_ns: Longest turn of the event loop since the last sample; the driver writes it.
+        stall_ns: Longest turn of the event loop since the last sample.
 
     Args:
         path: Spool file for the rows; must not exist.
@@ -46,6 +46,10 @@ class HealthMonitor:
             self._gc_began_ns = time.monotonic_ns()
         else:
             self._gc_ns += time.monotonic_ns() - self._gc_began_ns
+
+    def turn(self, took_ns: int) -> None:
+        """Note how long a turn of the event loop took, from its waking to its next wait."""
+        self.stall_ns = max(self.stall_ns, took_ns)
 
     def sample(self, sessions: int, open_files: int) -> HealthRow:
         """Take one row since the last one, write it and return it.
