@@ -65,7 +65,7 @@ with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         gone = [n for n in getattr(module, "__all__", ()) if not hasattr(module, n)]
         if gone or "__all__" not in vars(module) and not module.__file__.endswith("__init__.py"):
             wrong[name] = gone
-# polars sets its allocator's own variable. Libraries may open what they read; a socket, a pipe or a file of ours would be a side effect.
+# Libraries may open what they read, and polars sets its allocator's variable; a socket or a pipe is a side effect.
 opened = [f for f in files() if f not in before and not f.startswith(("/proc", "/sys", "anon_inode"))]
 print(json.dumps({
     "wrong": wrong, "said": said.getvalue(), "threads": threading.active_count(), "opened": opened,

@@ -16,6 +16,7 @@ from seatrial.model.plan import Plan
 from seatrial.model.profile import Stage
 from seatrial.model.sample import NEVER, Outcome
 from seatrial.model.verdict import RunVerdict, StageResult
+from seatrial.reports.texts import say_in
 from seatrial.trials.observer import SilentObserver
 from seatrial.units import SECOND, format_duration, format_number, format_rate, format_share
 
@@ -73,6 +74,7 @@ class LiveView:
         self._live: Live | None = None
         self._plan: Plan | None = None
         self._second = _Second()
+        self._say = say_in("en")
 
     def run_started(self, plan: Plan, bundle: Path, workers: int) -> None:
         """Show what is about to be done."""
@@ -85,8 +87,9 @@ class LiveView:
         """Begin a table for the stage."""
         self._second = _Second()
         if self._console.is_terminal:
-            self._live = Live(console=self._console, refresh_per_second=4, transient=True)
-            self._live.start()
+            table = self._table(trial, stage)  # from the first moment, so that nothing jumps when reports come
+            self._live = Live(table, console=self._console, refresh_per_second=4, transient=True)
+            self._live.start(refresh=True)
 
     def tick(self, trial: int, stage: Stage, tick: Tick) -> None:
         """Redraw with one worker's report."""
@@ -107,6 +110,15 @@ class LiveView:
             f"p95 {p95}, errors {format_share(errors)}"
         )
         self._console.print(line, soft_wrap=True)
+
+    def stopping(self) -> None:
+        """Say at once that the wish was heard: who hears nothing asks again, and that costs the verdict."""
+        self._end_live()
+        self._console.print(
+            "Stopping: requests under way have a few seconds to finish, then the evidence is sealed. "
+            "Asking again ends the run at once, without a verdict.",
+            soft_wrap=True,
+        )
 
     def failed(self, sentence: str) -> None:
         """Print why the run can't go on."""
@@ -131,7 +143,7 @@ class LiveView:
         elapsed_ns = second.seconds * SECOND
         done = min(1.0, elapsed_ns / profile.duration_ns)
         phase = (
-            "draining" if elapsed_ns > profile.duration_ns else "warm-up" if elapsed_ns <= stage.judged_from_ns else ""
+            "draining" if elapsed_ns > profile.duration_ns else "warm-up" if elapsed_ns < stage.judged_from_ns else ""
         )
         head = Text(f"{self._label}{self._name(trial)} at {stage.name}  ", style="bold")
         head.append("█" * round(done * _BAR) + "░" * (_BAR - round(done * _BAR)), style="cyan")
@@ -145,7 +157,9 @@ class LiveView:
         cpu = max((tick.health["cpu_share"] for tick in ticks), default=0.0)
         errors = second.total.total() - second.total[Outcome.OK]
         kinds = ", ".join(
-            f"{count:,} {Outcome(kind).label}" for kind, count in second.total.most_common() if kind != Outcome.OK
+            f"{count:,} {self._say(f'outcome.{Outcome(kind).label}')}"
+            for kind, count in second.total.most_common()
+            if kind != Outcome.OK
         )
         table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
         table.add_row(

@@ -38,15 +38,17 @@ def run(
     """Run a plan's trials, judge them and seal the evidence."""
     from seatrial.authoring.policies import load_policy
     from seatrial.authoring.yaml_plan import load_plan
-    from seatrial.backends.local import LocalBackend
-    from seatrial.cli.live import LiveView, OnlyFailures
-    from seatrial.clock import SystemClock
     from seatrial.errors import UsageError
-    from seatrial.trials.execute import RunOptions, execute
 
     if backend != "local":
         raise UsageError("no such backend", value=backend, remedy="This installation has: local.")
     loaded, rules = load_plan(plan), load_policy(policy)
+    # The rest once the plan is known to be good: who wrote a wrong one should not wait for it.
+    from seatrial.backends.local import LocalBackend
+    from seatrial.cli.live import LiveView, OnlyFailures
+    from seatrial.clock import SystemClock
+    from seatrial.trials.execute import RunOptions, execute
+
     options = RunOptions(
         out=out,
         workers=default_workers() if workers is None else workers,

@@ -230,7 +230,7 @@ class _Run:
             for worker in range(workers)
         ]
         try:
-            self._stop.raise_if_asked()
+            self._leave_if_asked()
             self._log(EventKind.TRIAL_STARTED, index, data={"workers": workers})
             with self._new_backend() as backend:
                 backend.start(specs)
@@ -265,9 +265,9 @@ class _Run:
 
         def on_report(tick: Tick) -> None:
             on_tick(tick)
-            self._stop.raise_if_asked()  # between two whole reports, at most a second after a person asked
+            self._leave_if_asked()  # between two whole reports, at most a second after a person asked
 
-        self._stop.raise_if_asked()
+        self._leave_if_asked()
         try:
             run = backend.run_stage(stage, on_start, on_report)
         except InterruptedRunError:
@@ -283,6 +283,11 @@ class _Run:
         result = summarise_stage(self._loaded.plan, self._loaded.digest, self._policy.policy, index, stage, records)
         self._observer.stage_ended(index, stage, result)
         return run, result
+
+    def _leave_if_asked(self) -> None:
+        if self._stop.asked:
+            self._observer.stopping()
+            self._stop.raise_if_asked()
 
     def _gather(self, index: int, name: str, spool: Path) -> None:
         """Bring everything that a trial left behind into the bundle, however it ended."""

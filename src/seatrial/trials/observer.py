@@ -32,6 +32,10 @@ class Observer(Protocol):
         """Take what the stage showed."""
         ...
 
+    def stopping(self) -> None:
+        """Take note that a person asked to stop; what is under way may finish for a few seconds."""
+        ...
+
     def failed(self, sentence: str) -> None:
         """Take note that the run can't go on, and why."""
         ...
@@ -54,6 +58,9 @@ class SilentObserver:
         """Do nothing."""
 
     def stage_ended(self, trial: int, stage: Stage, result: StageResult) -> None:
+        """Do nothing."""
+
+    def stopping(self) -> None:
         """Do nothing."""
 
     def failed(self, sentence: str) -> None:
