@@ -47,16 +47,16 @@ journeys:
 trials:
   - kind: load
     at: 1 P
-    for: 2500ms
-    objectives: [p90 response time <= 700ms, errors <= 20%]
+    for: 1500ms
+    objectives: [p90 response time <= 400ms, errors <= 20%]
 """
 STRESS = """\
   - kind: stress
     from: 1 P
     to: 1 P
     step: 1 P
-    hold: 1500ms
-    objectives: [p90 response time <= 700ms, errors <= 20%, capacity >= 1 P]
+    hold: 1s
+    objectives: [p90 response time <= 400ms, errors <= 20%, capacity >= 1 P]
 """
 POLICY = """\
 policy: 1
@@ -64,8 +64,8 @@ title: Of the tests
 validity: {min_samples: 10, generator_cpu: 1, unsent: 0.5, send_lag_floor: 2s}
 acceptance:
   mandatory:
-    - {kind: load, at_least: 1 P, hold: 1s, objectives: [p90 response time <= 700ms, errors <= 20%]}
-    - {kind: stress, at_least: 1 P, hold: 1s, objectives: [p90 response time <= 700ms, errors <= 20%, capacity >= 1 P]}
+    - {kind: load, at_least: 1 P, hold: 1s, objectives: [p90 response time <= 400ms, errors <= 20%]}
+    - {kind: stress, at_least: 1 P, hold: 1s, objectives: [p90 response time <= 400ms, errors <= 20%, capacity >= 1 P]}
 """
 
 
@@ -108,7 +108,7 @@ def test_the_service_s_own_books_say_that_only_release_a_sold_courts_twice(told)
 def test_a_refusal_names_what_speaks_against_the_release_and_nothing_else(told):
     done, _ = told["crowd"]
     refused = [line for line in done.out.splitlines() if "the authority refused: " in line]
-    assert any("the limit, at most 700 ms, is broken" in line for line in refused)
+    assert any("the limit, at most 400 ms, is broken" in line for line in refused)
     assert not [line for line in refused if line.endswith(" is kept.")]
 
 
