@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import h11
 import pytest
 from hypothesis import example, given
@@ -74,14 +76,32 @@ FRAMINGS = [
     ("interim twice", GO_ON + EARLY + CHUNKED + b"2\r\nhi\r\n0\r\n\r\n", False, False, 200, b"hi", True),
     ("until close after 100", GO_ON + OK + b"\r\nhi", False, True, 200, b"hi", False),
     ("1.0", b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nhi", False, False, 200, b"hi", False),
-    ("1.0, kept", b"HTTP/1.0 200 OK\r\nconnection: Keep-Alive\r\ncontent-length: 0\r\n\r\n", False, False, 200, b"", True),
+    (
+        "1.0, kept",
+        b"HTTP/1.0 200 OK\r\nconnection: Keep-Alive\r\ncontent-length: 0\r\n\r\n",
+        False,
+        False,
+        200,
+        b"",
+        True,
+    ),
     ("1.0 until close", b"HTTP/1.0 200 OK\r\n\r\nhi", False, True, 200, b"hi", False),
     ("1.0 in chunks", b"HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", False, False, 200, b"", False),
-    ("an offer to upgrade", OK + b"upgrade: h2c\r\nconnection: Upgrade\r\ncontent-length: 0\r\n\r\n", False, False, 200, b"", True),
-]  # fmt: skip
+    (
+        "an offer to upgrade",
+        OK + b"upgrade: h2c\r\nconnection: Upgrade\r\ncontent-length: 0\r\n\r\n",
+        False,
+        False,
+        200,
+        b"",
+        True,
+    ),
+]
 
 
-@pytest.mark.parametrize(("data", "head", "ended", "status", "body", "kept"), [f[1:] for f in FRAMINGS], ids=[f[0] for f in FRAMINGS])  # fmt: skip
+@pytest.mark.parametrize(
+    ("data", "head", "ended", "status", "body", "kept"), [f[1:] for f in FRAMINGS], ids=[f[0] for f in FRAMINGS]
+)
 def test_every_framing_is_read(data: bytes, head: bool, ended: bool, status: int, body: bytes, kept: bool) -> None:
     response = whole(data, head=head, ended=ended)
     assert (response.status, response.body, response.keep_alive, response.size) == (status, body, kept, len(data))
@@ -97,7 +117,7 @@ def test_a_response_a_byte_at_a_time_is_the_same_response(data: bytes, head: boo
 def test_no_split_changes_a_response(framing: tuple[str, bytes, bool, bool, int, bytes, bool], cuts: list[int]) -> None:
     _, data, head, ended, *_ = framing
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    pieces = [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [data[a:b] for a, b in itertools.pairwise(edges)]
     assert facts(whole(*pieces, head=head, ended=ended)) == facts(whole(data, head=head, ended=ended))
 
 

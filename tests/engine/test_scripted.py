@@ -353,8 +353,14 @@ def feed_ids(engine: Engine, order: str, workers: int) -> dict[int, str]:
     for worker in range(workers):
         with Server(always_ok) as server:
             run = engine.offer(
-                server, {"get": "/${p.id}"}, sessions=12, within_ms=24, feeds={"p": rows}, worker=worker, workers=workers
-            )  # fmt: skip
+                server,
+                {"get": "/${p.id}"},
+                sessions=12,
+                within_ms=24,
+                feeds={"p": rows},
+                worker=worker,
+                workers=workers,
+            )
         assert run.outcomes == [Outcome.OK] * len(run.rows)
         by_time = sorted(run.rows, key=lambda row: row.session)
         requests = sorted(server.requests, key=lambda request: request.at_ns)

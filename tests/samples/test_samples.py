@@ -21,7 +21,9 @@ from seatrial.samples.merge import merge_health, merge_stage, part_files
 from seatrial.samples.spool import Spool, health_file, stage_file
 
 I16, I64 = st.integers(-(2**15), 2**15 - 1), st.integers(-(2**63), 2**63 - 1)
-ROWS = st.lists(st.tuples(I16, I16, I64, I64, I64, I64, I64, st.integers(-128, 127), I16, I64, I64), min_size=1, max_size=5)  # fmt: skip
+ROWS = st.lists(
+    st.tuples(I16, I16, I64, I64, I64, I64, I64, st.integers(-128, 127), I16, I64, I64), min_size=1, max_size=5
+)
 EPOCH = 1_000
 
 
@@ -241,7 +243,7 @@ def test_a_part_that_cannot_be_written_keeps_the_spool_and_leaves_no_half(tmp_pa
     folder = tmp_path / "records"
     folder.mkdir()
     (folder / "part-0000.draft").symlink_to("/dev/full")
-    with pytest.raises(RecordingError, match="part-0000.parquet") as raised:
+    with pytest.raises(RecordingError, match=r"part-0000\.parquet") as raised:
         merge_stage([spool], folder, EPOCH)
     assert "still in the spool" in raised.value.remedy
     assert rows_in(spool) == [row(1, EPOCH)]
