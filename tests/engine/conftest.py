@@ -8,7 +8,8 @@ if _ROOT not in sys.path:
     sys.path.insert(0, _ROOT)
 
 import pytest  # noqa: E402
-from tests.engine.served import Authority, Engine  # noqa: E402
+from tests.engine.certified import Authority  # noqa: E402
+from tests.engine.served import Engine  # noqa: E402
 
 
 @pytest.fixture

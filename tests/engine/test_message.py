@@ -18,6 +18,8 @@ from seatrial.engine.http.message import (
 )
 
 OK = b"HTTP/1.1 200 OK\r\n"
+OLD = b"HTTP/1.0 200 OK\r\n"
+OFFER = OK + b"upgrade: h2c\r\nconnection: Upgrade\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
 EARLY = b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n"
 GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.engine.certified import Authority
 from tests.engine.served import (
-    Authority,
     Engine,
     Peer,
     Server,

@@ -21,9 +21,8 @@ from seatrial.samples.merge import merge_health, merge_stage, part_files
 from seatrial.samples.spool import Spool, health_file, stage_file
 
 I16, I64 = st.integers(-(2**15), 2**15 - 1), st.integers(-(2**63), 2**63 - 1)
-ROWS = st.lists(
-    st.tuples(I16, I16, I64, I64, I64, I64, I64, st.integers(-128, 127), I16, I64, I64), min_size=1, max_size=5
-)
+ROW_VALUES = (I16, I16, I64, I64, I64, I64, I64, st.integers(-128, 127), I16, I64, I64)
+ROWS = st.lists(st.tuples(*ROW_VALUES), min_size=1, max_size=5)
 EPOCH = 1_000
 
 
