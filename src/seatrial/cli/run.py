@@ -74,8 +74,9 @@ def exit_code(result: RunResult) -> int:
 
 def stop_at_once() -> NoReturn:
     """Leave the program now: a person asked a second time. Workers see that the run is gone and end by themselves."""
-    sys.stderr.write("\x1b[?25h" if sys.stderr.isatty() else "")  # a live view hides the cursor
-    print("\nseatrial: stopped at once; the bundle is neither judged nor sealed", file=sys.stderr, flush=True)
+    # Not through sys.stderr, which a live view may hold; it also hides the cursor.
+    shown = "\x1b[?25h" if os.isatty(2) else ""
+    os.write(2, f"{shown}\nseatrial: stopped at once; the bundle is neither judged nor sealed\n".encode())
     os._exit(exit_codes.INTERRUPTED)
 
 
