@@ -155,15 +155,15 @@ def test_a_killed_worker_is_named_and_the_others_rows_are_kept(tmp_path: Path) -
 
 def test_a_stopped_worker_counts_as_silent(tmp_path: Path) -> None:
     with Server(always_ok) as server:
-        backend = LocalBackend(silent_seconds=1.5)
+        backend = LocalBackend(silent_seconds=0.4)
         with backend:
-            backend.start(specs_of(plan_of(server.port, {"look": LOOK}), tmp_path, 2))
+            backend.start(specs_of(plan_of(server.port, {"look": LOOK}), tmp_path))
             process_ids = backend.process_ids
             began = time.monotonic()
-            with pytest.raises(WorkerLostError, match="worker 0 of 2 fell silent"):
+            with pytest.raises(WorkerLostError, match="worker 0 of 1 fell silent"):
                 backend.run_stage(stage(50, 20), lambda _: os.kill(process_ids[0], signal.SIGSTOP), nothing)
-            assert 1.4 < time.monotonic() - began < 5
-    assert time.monotonic() - began < 7
+            assert 0.4 < time.monotonic() - began < 4
+    assert time.monotonic() - began < 6
     assert all(gone(process_id) for process_id in process_ids)
 
 
@@ -201,13 +201,15 @@ def test_workers_end_by_themselves_when_their_parent_is_killed(tmp_path: Path) -
 def test_a_stop_ends_all_workers_and_keeps_what_they_did(tmp_path: Path) -> None:
     ticks: list[Tick] = []
 
-    def interrupt(tick: Tick) -> None:
-        raise KeyboardInterrupt
-
     with Server(always_ok) as server, LocalBackend() as backend:
+
+        def interrupt(start_ns: int) -> None:
+            wait_until(lambda: len(server.requests) > 20)
+            raise KeyboardInterrupt
+
         backend.start(specs_of(plan_of(server.port, {"look": LOOK}), tmp_path, 2))
         with pytest.raises(KeyboardInterrupt):
-            backend.run_stage(stage(100, 30), nothing, interrupt)
+            backend.run_stage(stage(100, 30), interrupt, nothing)
         began = time.monotonic()
         backend.stop(ticks.append)
         assert time.monotonic() - began < 3

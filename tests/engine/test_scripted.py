@@ -363,7 +363,7 @@ def feed_ids(engine: Engine, order: str, workers: int) -> dict[int, str]:
             )
         assert run.outcomes == [Outcome.OK] * len(run.rows)
         by_time = sorted(run.rows, key=lambda row: row.session)
-        requests = sorted(server.requests, key=lambda request: request.at_ns)
+        requests = sorted(server.requests, key=lambda request: request.connection)
         assert len(by_time) == len(requests)
         for row, request in zip(by_time, requests, strict=True):
             drawn[row.session] = request.path

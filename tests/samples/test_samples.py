@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial.engine.recorder import Recorder
@@ -58,6 +58,7 @@ def test_a_row_is_laid_out_as_its_columns_say() -> None:
     assert HEALTH_ROW.size == HEALTH_DTYPE.itemsize
 
 
+@settings(max_examples=40)
 @given(frames=st.lists(ROWS, max_size=4))
 def test_what_is_spooled_is_read_back(
     frames: list[list[tuple[int, ...]]], tmp_path_factory: pytest.TempPathFactory
@@ -66,6 +67,7 @@ def test_what_is_spooled_is_read_back(
     assert rows_in(path) == [row for rows in frames for row in rows]
 
 
+@settings(max_examples=40)
 @given(frames=st.lists(ROWS, min_size=1, max_size=3), data=st.data())
 def test_a_tail_that_was_cut_off_is_left_out(
     frames: list[list[tuple[int, ...]]], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -78,6 +80,7 @@ def test_a_tail_that_was_cut_off_is_left_out(
     assert rows_in(path) == [row for rows in frames[:-1] for row in rows]
 
 
+@settings(max_examples=40)
 @given(frames=st.lists(ROWS, min_size=1, max_size=3), data=st.data())
 def test_any_changed_byte_is_found(
     frames: list[list[tuple[int, ...]]], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -209,6 +212,7 @@ def test_never_becomes_null_and_no_other_time_does(tmp_path: Path) -> None:
     assert {name for name in records.columns if records[name].null_count()} == {"first_byte_ns"}
 
 
+@settings(max_examples=40)
 @given(split=st.lists(st.integers(0, 3), min_size=12, max_size=12))
 def test_any_spread_over_workers_gives_the_same_records(
     split: list[int], tmp_path_factory: pytest.TempPathFactory
