@@ -40,14 +40,11 @@ from seatrial.model.plan import plan_document
 from seatrial.model.profile import Stage
 from seatrial.model.trial import StressTrial
 from seatrial.model.verdict import StageResult
-from seatrial.samples.merge import merge_health, merge_stage
 from seatrial.samples.spool import health_file, stage_file
 from seatrial.trials.finish import RunResult, close_bundle
 from seatrial.trials.observer import Observer
 from seatrial.trials.stopping import StopSignals
 from seatrial.trials.workspace import Workspace, environment_of, new_bundle_folder
-from seatrial.verdict.stage import summarise_stage
-from seatrial.verdict.stress import StressSearch
 
 __all__ = ["RunOptions", "execute"]
 
@@ -247,6 +244,8 @@ class _Run:
             for stage in trial.stages(index, loaded.plan):
                 self._stage(index, name, stage, backend)
             return
+        from seatrial.verdict.stress import StressSearch
+
         search = StressSearch(trial, loaded.plan, policy, index)
         while (rise := search.next_stage()) is not None:
             run, result = self._stage(index, name, rise, backend)
@@ -273,6 +272,10 @@ class _Run:
         except InterruptedRunError:
             backend.stop(on_tick)
             raise
+        # Here and not above: what reads and judges records is large, and is not needed before there are some.
+        from seatrial.samples.merge import merge_stage
+        from seatrial.verdict.stage import summarise_stage
+
         records = merge_stage(run.spools, self.workspace.records(index, name), self._epoch_ns)
         facts = {
             "load_end_ns": run.load_end_ns - self._epoch_ns,
@@ -291,6 +294,8 @@ class _Run:
 
     def _gather(self, index: int, name: str, spool: Path) -> None:
         """Bring everything that a trial left behind into the bundle, however it ended."""
+        from seatrial.samples.merge import merge_health
+
         workers = self._options.workers
         steps: list[Callable[[], object]] = [
             lambda: self._merge_leftovers(index, name, spool),
@@ -312,6 +317,8 @@ class _Run:
                 )
 
     def _merge_leftovers(self, index: int, name: str, spool: Path) -> None:
+        from seatrial.samples.merge import merge_stage
+
         left = sorted({int(path.name[6:10]) for path in spool.glob("stage-*.rows")})
         for stage in left:
             files = [stage_file(spool, stage, worker) for worker in range(self._options.workers)]

@@ -12,7 +12,6 @@ from seatrial.evidence.bundle import REPORT, VERDICT, bundle_digest
 from seatrial.evidence.canonical import canonical_bytes
 from seatrial.evidence.keys import Signer
 from seatrial.evidence.manifest import write_manifest
-from seatrial.evidence.recompute import recompute
 from seatrial.evidence.seal import seal
 from seatrial.model.verdict import RunVerdict
 
@@ -53,7 +52,8 @@ def close_bundle(folder: Path, ending: Exception | None, signers: Sequence[Signe
     Raises:
         RecordingError: what was recorded can't be read back, or the disk refuses the last documents.
     """
-    # Here and not above: a run sends its first request before it needs to know how to draw.
+    # Here and not above: a run sends its first request before it needs to know how to judge and to draw.
+    from seatrial.evidence.recompute import recompute
     from seatrial.reports.html import render_html
     from seatrial.reports.view import report_view
 
