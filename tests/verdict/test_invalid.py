@@ -19,6 +19,7 @@ from tests.verdict.made import (
     Made,
     constant,
     exponential,
+    failing,
     health,
     load,
     make,
@@ -169,13 +170,48 @@ def test_a_session_that_lacks_a_step_before_a_failed_one_is_invalid() -> None:
     assert codes(GOOD.but(records=torn.with_columns(failed))) == {"validity.steps_missing"}
 
 
-def test_a_session_may_end_after_a_step_that_failed() -> None:
-    failed = (pl.col("session") == 900) & (pl.col("step") == 0)
-    torn = GOOD.records.filter(~((pl.col("session") == 900) & (pl.col("step") == 1)))
-    torn = torn.with_columns(
-        pl.when(failed).then(pl.lit(int(Outcome.TIMEOUT), pl.Int8)).otherwise(pl.col("outcome")).alias("outcome")
+def test_steps_that_were_not_come_to_after_a_failure_may_not_be_left_out() -> None:
+    """Left out, they would halve the share of errors."""
+    failing_at_first = make(GOOD.plan, failing(exponential(100 * MS), 0.03, Outcome.HTTP_ERROR, 500))
+    assert codes(failing_at_first) == set()
+    lighter = failing_at_first.records.filter(pl.col("outcome") != int(Outcome.ABORTED))
+    assert codes(failing_at_first.but(records=lighter)) == {"validity.steps_missing"}
+
+
+def test_a_journey_that_nobody_took_is_invalid_and_named() -> None:
+    journeys = {"look": {"steps": [{"get": "/"}]}, "book": {"weight": 1e-6, "steps": [{"post": "/"}]}}
+    trial = judged(make(plan_of(load("errors <= 1%"), journeys=journeys), exponential(100 * MS)))
+    assert (trial.verdict, [reason.code for reason in trial.reasons]) == (
+        Verdict.INVALID,
+        ["validity.journey_not_taken"],
     )
-    assert codes(GOOD.but(records=torn)) == set()
+    assert "“book”" in trial.reasons[0].text
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"drained_ns": GOOD.stages[0].started_ns},
+        {"drained_ns": 0},
+        {"started_ns": GOOD.stages[0].started_ns + 6 * SECOND},
+    ],
+)
+def test_a_journal_that_puts_a_stage_at_another_time_than_its_records_is_invalid(times: dict[str, int]) -> None:
+    """Else the generator would be judged by its health while it was idle."""
+    assert codes(GOOD.but(stages=(replace(GOOD.stages[0], **times),))) == {"validity.times_disagree"}
+
+
+def test_a_journal_and_health_that_lie_an_hour_after_the_records_are_invalid() -> None:
+    log, hour = GOOD.stages[0], 3600 * SECOND
+    later = replace(log, started_ns=log.started_ns + hour, drained_ns=(log.drained_ns or 0) + hour)
+    moved = GOOD.health.with_columns(pl.col("at_ns") + hour)
+    assert codes(GOOD.but(stages=(later,), health=moved)) == {"validity.times_disagree"}
+
+
+@pytest.mark.parametrize(("column", "value"), [("cpu_share", -1e300), ("cpu_share", 1e300), ("at_ns", -(2**63))])
+def test_health_that_can_t_be_is_invalid(column: str, value: float) -> None:
+    spoilt = GOOD.health.with_columns(pl.lit(value).cast(GOOD.health.schema[column]).alias(column))
+    assert "validity.health_unreadable" in codes(GOOD.but(health=spoilt))
 
 
 def test_a_step_with_a_condition_may_be_left_out() -> None:

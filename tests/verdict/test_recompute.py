@@ -132,6 +132,14 @@ def test_without_the_story_there_is_no_verdict(bundle: Path, name: str, content:
         '{"at_ns": 1, "event": "decision", "trial": 0, "stage": 0, "data": {}}',
         '{"at_ns": 1, "event": "decision", "trial": 0, "stage": 0, "data": {"next": "on"}}',
         '{"at_ns": 1, "event": "mutiny"}',
+        '{"at_ns": 1, "event": "trial started", "trial": 0, "data": {"workers": 1e999}}',
+        '{"at_ns": 1, "event": "trial started", "trial": 0, "data": {"workers": 1000000000000}}',
+        '{"at_ns": 1, "event": "trial started", "trial": 0, "data": {"workers": true}}',
+        '{"at_ns": 1, "event": "trial started", "trial": 0, "data": {"workers": '
+        + "[" * 100_000
+        + "]" * 100_000
+        + "}}",
+        '{"at_ns": -1, "event": "run ended"}',
     ],
 )
 def test_a_torn_journal_is_refused(bundle: Path, line: str) -> None:
@@ -139,6 +147,19 @@ def test_a_torn_journal_is_refused(bundle: Path, line: str) -> None:
         file.write(line + "\n")
     with pytest.raises(BundleError):
         recompute(bundle)
+
+
+def test_a_loss_that_names_no_trial_is_every_trial_s(bundle: Path) -> None:
+    path = bundle / "journal.jsonl"
+    path.write_text('{"at_ns": 1, "event": "worker lost"}\n' + path.read_text())
+    run = recompute(bundle)
+    assert codes(run, 0) == codes(run, 1) == {"validity.worker_lost"}
+
+
+def test_a_trial_started_again_keeps_its_lost_workers_in_mind(bundle: Path) -> None:
+    path = bundle / "journal.jsonl"
+    path.write_text('{"at_ns": 1, "event": "trial started", "trial": 0, "data": {"workers": 2}}\n' + path.read_text())
+    assert "validity.health_missing" in codes(recompute(bundle), 0)
 
 
 def test_a_journal_cut_off_in_the_middle_is_a_killed_run(bundle: Path) -> None:

@@ -242,3 +242,13 @@ def test_the_verdict_is_the_same_in_any_order_of_rows() -> None:
         verdict_of(made).as_document()
         == judge(made.plan, DIGEST, POLICY, [made.but(health=made.health.reverse()).data]).as_document()
     )
+
+
+@pytest.mark.parametrize("outcome", [Outcome.HTTP_ERROR, Outcome.CHECK_FAILED])
+def test_a_service_that_says_no_to_everybody_at_once_fails_a_limit_on_time_alone(outcome: Outcome) -> None:
+    nothing = failing(constant(1 * MS), 1.0, outcome, 500)
+    for trial in (load("p95 response time <= 2s"), stress("p95 response time <= 2s")):
+        plan = plan_of(trial)
+        run = judge(plan, DIGEST, POLICY, [make(plan, nothing).data])
+        assert run.verdict is Verdict.FAIL
+        assert "service.nothing_ok" in {reason.code for reason in run.trials[0].reasons}

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from seatrial.errors import BundleError
 from seatrial.model.document import Strict
@@ -51,7 +51,7 @@ class Event(Strict):
             null) and ``held``. Losses: ``detail``.
     """
 
-    at_ns: int
+    at_ns: Annotated[int, Field(ge=0, le=2**62)]
     event: EventKind
     trial: int | None = None
     stage: int | None = None
@@ -136,7 +136,7 @@ def read_journal(path: Path) -> tuple[Event, ...]:
     for number, line in enumerate(complete, start=1):
         try:
             events.append(Event.model_validate(json.loads(line)))
-        except (ValueError, ValidationError) as error:
+        except (ValueError, RecursionError) as error:
             raise BundleError(
                 f"line {number} of the journal is not an event",
                 value=line[:200],
@@ -153,22 +153,37 @@ _FAILURES = {
 }
 
 
+_MOST_WORKERS = 10_000
+_MOST_NS = 2**62
+
+
+def _whole(value: object, most: int = _MOST_NS) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError(f"not a whole number from 0 to {most}: {value!r}")
+    return value
+
+
 def trial_log(events: Iterable[Event], trial: int) -> TrialLog:
-    """Return what the journal says of one trial; a trial that is not mentioned has no workers and no stages."""
+    """Return what the journal says of one trial; a trial that is not mentioned has no workers and no stages.
+
+    Raises:
+        KeyError, ValueError: an event lacks what its kind must have, or has something else there.
+    """
     workers, ending, ended = 0, Ending.UNKNOWN, False
     stages: dict[int, StageLog] = {}
     decisions: list[tuple[int, int | None]] = []
     details: list[str] = []
     for event in events:
-        if event.trial != trial:
+        # A loss that names no trial is every trial's: it is not known which one it spared.
+        if event.trial != trial and not (event.trial is None and event.event in _FAILURES):
             continue
         if event.event is EventKind.TRIAL_STARTED:
-            workers = int(event.data["workers"])
+            workers = max(workers, _whole(event.data["workers"], _MOST_WORKERS))
         elif event.event is EventKind.STAGE_STARTED and event.stage is not None:
             stages[event.stage] = StageLog(event.stage, event.at_ns)
         elif event.event is EventKind.STAGE_ENDED and event.stage is not None:
             begun = stages[event.stage]
-            facts = {key: int(event.data[key]) for key in ("load_end_ns", "drained_ns", "sessions")}
+            facts = {key: _whole(event.data[key]) for key in ("load_end_ns", "drained_ns", "sessions")}
             stages[event.stage] = StageLog(begun.index, begun.started_ns, **facts)
         elif event.event is EventKind.DECISION and event.stage is not None:
             decisions.append((event.stage, event.data["next"]))

@@ -172,14 +172,14 @@ class Journey(Strict):
     """What one citizen does, step by step.
 
     Attributes:
-        weight: Share among journeys.
+        weight: Share among journeys; above zero, at most a million (the sum of all must be finite).
         feed: Variable name to the file whose columns it carries: ``${patron.id}``.
         steps: In order; at least one request. A journey written in Python lists the names of its steps instead.
         python: ``file.py:function`` of a coroutine, for local and trusted use.
         step_names: The names a Python journey gives to its requests.
     """
 
-    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    weight: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = 1.0
     feed: dict[Identifier, Feed] = Field(default_factory=dict)
     steps: tuple[Step, ...] = ()
     python: str | None = None

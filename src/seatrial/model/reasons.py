@@ -148,6 +148,10 @@ _STRESS: dict[str, tuple[str, str]] = {
         "No level broke up to {level}: the breakpoint, if there is one, lies above what was offered.",
         "直至 {level} 的每一級負載均沒有崩潰：崩潰點（如有）高於所施的負載。",
     ),
+    "service.nothing_ok": (
+        "Not one step at {level} ended ok, so its response times are not those of a working service.",
+        "負載為 {level} 時沒有任何步驟成功完成，因此響應時間不能代表正常運作的服務。",
+    ),
     "service.unsent": (
         "{measured} of steps at {level} could not be sent (limit {limit}) because the service was slow: up to "
         "{sessions} of {cap} permitted sessions were in progress, and requests had waited {wait} on average. The "
@@ -216,6 +220,14 @@ _EVIDENCE: dict[str, tuple[str, str]] = {
     "validity.wrong_journey": (
         "{measured} records of stage {level} are of another journey or step than was scheduled.",
         "階段 {level} 有 {measured} 項記錄的流程或步驟與編定的不符。",
+    ),
+    "validity.times_disagree": (
+        "The journal's times of stage {level} are {measured} away from those of its records; the limit is {limit}.",
+        "日誌所載階段 {level} 的時間與其記錄相差 {measured}；上限為 {limit}。",
+    ),
+    "validity.journey_not_taken": (
+        "No judged session took journey “{name}”, so nothing is known of it: give it more weight, or more time.",
+        "沒有任何可供判斷的工作階段經過流程「{name}」，因此對它一無所知：請增加其比重，或延長測試。",
     ),
     "validity.schedule_slipped": (
         "Intended starts in stage {level} differ from the schedule by up to {measured}; the limit is {limit}.",

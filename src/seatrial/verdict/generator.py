@@ -37,6 +37,7 @@ from seatrial.stats.binomial import rank_of
 from seatrial.units import SECOND, format_duration, format_share
 from seatrial.verdict.inputs import StageColumns
 from seatrial.verdict.stage import unsent_steps
+from seatrial.verdict.validity import MAX_HEALTH_GAP_NS
 
 __all__ = [
     "CPU_WINDOW_NS",
@@ -51,7 +52,6 @@ __all__ = [
 
 Int64 = npt.NDArray[np.int64]
 
-MAX_HEALTH_GAP_NS = 5 * SECOND
 CPU_WINDOW_NS = 10 * SECOND
 _ROW_NS = SECOND
 _NEARLY = 0.9

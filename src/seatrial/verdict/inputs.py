@@ -50,6 +50,8 @@ RECORD_SCHEMA = pl.Schema({name: _POLARS[kind]() for name, kind, _ in COLUMNS})
 HEALTH_SCHEMA = pl.Schema({name: _POLARS[kind]() for name, kind in HEALTH_COLUMNS})
 _NULLABLE = frozenset(name for name, _, never in COLUMNS if never)
 _NEEDED = ("journey", "step", "session", "intended_ns", "sent_ns", "done_ns", "outcome", "status")
+_MOST_CORES = 10_000
+_JUDGED_HEALTH = ("worker", "at_ns", "cpu_share", "stall_ns")
 _ANSWERED = (Outcome.OK, Outcome.CHECK_FAILED, Outcome.HTTP_ERROR)
 
 
@@ -186,12 +188,17 @@ def check_health(health: pl.DataFrame) -> None:
     """Check the columns and values of health rows.
 
     Raises:
-        BundleError: a column is missing, unknown, of another type, or holds a null or a number that is not finite.
+        BundleError: a column is missing, unknown, of another type, or holds a null or a number that can't be.
     """
     _check_schema(health.schema, HEALTH_SCHEMA)
     for name in HEALTH_SCHEMA:
         if health[name].null_count() or not np.isfinite(health[name].to_numpy()).all():
             raise _malformed(f"{name} (null or not finite)")
+    for name in _JUDGED_HEALTH:
+        if (health[name] < 0).any():
+            raise _malformed(f"{name} (negative)")
+    if (health["cpu_share"] > _MOST_CORES).any():
+        raise _malformed(f"cpu_share (above {_MOST_CORES})")
 
 
 def records_per_stage(records: pl.DataFrame | pl.LazyFrame) -> dict[int, int]:

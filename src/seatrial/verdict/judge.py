@@ -5,7 +5,8 @@ Each trial, in this order:
 1. INVALID outranks everything: evidence that can't be believed says nothing about the service
    (:mod:`seatrial.verdict.validity`, :mod:`seatrial.verdict.generator`). All such reasons are given; what could be
    computed is still shown, and is not success.
-2. Load that was not sent because of the service alone: FAIL. In a stress trial it breaks its level, no more.
+2. Load that was not sent because of the service alone, or not one step that ended ok: FAIL. In a stress trial it
+   breaks its level, no more.
 3. The worst of the trial's objectives.
 
 The run's verdict is the worst of its trials', and a trial of the plan without evidence is INVALID.
@@ -16,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 
 from seatrial.errors import BundleError
@@ -51,7 +53,14 @@ from seatrial.verdict.phrasing import how_it_broke, objective_reason
 from seatrial.verdict.search import search_of
 from seatrial.verdict.stage import judged_records, limits_of, summarise, unsent_steps
 from seatrial.verdict.stress import capacity_of, judge_capacity
-from seatrial.verdict.validity import check_log, check_samples, check_stage, check_strays, send_lag_limit
+from seatrial.verdict.validity import (
+    check_journeys,
+    check_log,
+    check_samples,
+    check_stage,
+    check_strays,
+    send_lag_limit,
+)
 
 __all__ = ["judge", "judge_trial"]
 
@@ -197,6 +206,7 @@ def _examine(
         generator.extend(check_health_rows(health, log.workers, stages[begun.index], begun))
     views: list[tuple[Stage, StageColumns, StageColumns, bool]] = []
     total = judged_total = 0
+    taken: set[int] = set()
     for begun in finished:
         stage = stages[begun.index]
         try:
@@ -211,9 +221,14 @@ def _examine(
         found.results.append(summarise(plan, policy, trial, stage, judged))
         found.unsent[stage.index] = int(unsent_steps(judged).sum())
         total, judged_total = total + len(columns), judged_total + len(judged)
+        taken.update(np.unique(judged.journey).tolist())
+        if len(judged) and not found.results[-1].ok:
+            found.by_service.append(Reason(code="service.nothing_ok", params={"level": stage.name}))
         if found.unsent[stage.index]:
             views.append((stage, columns, judged, stalls_within(health, begun, lag_limit)))
     found.invalid.extend(check_samples(policy, total, judged_total))
+    if judged_total:
+        found.invalid.extend(check_journeys(plan, taken))
     found.invalid.extend(generator)
     for stage, columns, judged, no_stalls in views:
         unsent = unsent_load(plan, policy, trial, stage, columns, judged, no_stalls and not generator)

@@ -108,19 +108,20 @@ def summarise(plan: Plan, policy: Policy, trial: Trial, stage: Stage, judged: St
         p50_ns=times.estimate(0.5),
         p95_ns=times.estimate(0.95),
         p99_ns=times.estimate(0.99),
-        held=_held(objectives, too_much_unsent),
+        held=_held(objectives, too_much_unsent or (len(judged) > 0 and not ok)),
         objectives=objectives,
         refused=int((np.isin(judged.status, _REFUSALS) & (judged.outcome == Outcome.HTTP_ERROR)).sum()),
     )
 
 
-def _held(objectives: tuple[ObjectiveResult, ...], too_much_unsent: bool) -> bool | None:
+def _held(objectives: tuple[ObjectiveResult, ...], broken: bool) -> bool | None:
     """Return whether a level held.
 
     Too much unsent load breaks it whatever its limits say: either the service let sessions pile up, or the generator
-    is at its end and the trial INVALID. In both cases there is no point in going higher.
+    is at its end and the trial INVALID. So does a service of which not one step ended ok, however fast it said no. In
+    each case there is no point in going higher.
     """
-    if too_much_unsent or any(o.verdict is Verdict.FAIL for o in objectives):
+    if broken or any(o.verdict is Verdict.FAIL for o in objectives):
         return False
     return True if objectives and all(o.verdict is Verdict.PASS for o in objectives) else None
 

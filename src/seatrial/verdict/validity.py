@@ -7,13 +7,17 @@ Every rule here gives a reason, and any reason makes the trial INVALID. All that
 3. There are records, and after the warm-up no fewer than the policy asks for.
 4. No record belongs to a stage that was not begun.
 5. Of each finished stage: every scheduled session is there, none besides, and the workers counted as many.
-6. No session has a step twice, or lacks one that it must have taken. A step with a condition (``when``) may be left
-   out; after a step that did not end ok, the rest may be. A journey in Python may leave steps out or come back to
-   them: there every session must have a record, and none the same step at the same instant.
+6. No session has a step twice, or lacks one. Steps that a session did not come to are records too (aborted, unsent):
+   left out, they would make the share of errors look better. Only a step with a condition (``when``) may be left out.
+   A journey in Python may leave steps out or come back to them: there every session must have a record, and none the
+   same step at the same instant.
 7. Sessions took the journeys that the schedule gave them.
 8. First steps were intended when the schedule says, to within the limit for send lag. Only differences count: a
    constant offset between the journal's clock reading and the schedule's origin says nothing. Journeys that begin
    with a pause or a condition, or are written in Python, are left out.
+9. The journal's times of a stage are those of its records, to within the longest gap allowed in health rows:
+   otherwise the generator's health would be judged for another time than that of the load.
+10. Every journey was taken by some judged session of the trial: of one that never ran nothing is known.
 """
 
 from __future__ import annotations
@@ -28,15 +32,24 @@ from seatrial.model.journey import Journey, RequestStep
 from seatrial.model.plan import Plan
 from seatrial.model.policy import Policy
 from seatrial.model.profile import Stage
-from seatrial.model.sample import Outcome
 from seatrial.model.trial import Trial
 from seatrial.model.verdict import Reason
-from seatrial.units import format_duration
+from seatrial.units import SECOND, format_duration
 from seatrial.verdict.inputs import StageColumns, Timetable
 
-__all__ = ["check_log", "check_samples", "check_stage", "check_strays", "send_lag_limit"]
+__all__ = [
+    "MAX_HEALTH_GAP_NS",
+    "check_journeys",
+    "check_log",
+    "check_samples",
+    "check_stage",
+    "check_strays",
+    "send_lag_limit",
+]
 
 Bool = npt.NDArray[np.bool_]
+
+MAX_HEALTH_GAP_NS = 5 * SECOND
 
 _ENDINGS = {
     Ending.INTERRUPTED: "validity.interrupted",
@@ -81,6 +94,13 @@ def check_samples(policy: Policy, records: int, judged: int) -> Iterator[Reason]
         yield Reason(code="validity.too_few", params={"measured": f"{judged:,}", "limit": f"{limit:,}"})
 
 
+def check_journeys(plan: Plan, taken: set[int]) -> Iterator[Reason]:
+    """Yield a reason for every journey of the plan that no judged session took (rule 10)."""
+    for index, name in enumerate(plan.journeys):
+        if index not in taken:
+            yield Reason(code="validity.journey_not_taken", params={"name": name})
+
+
 def check_strays(per_stage: dict[int, int], begun: set[int]) -> Iterator[Reason]:
     """Yield a reason when records belong to no stage that was begun (rule 4)."""
     strays = sum(count for index, count in per_stage.items() if index not in begun)
@@ -91,7 +111,7 @@ def check_strays(per_stage: dict[int, int], begun: set[int]) -> Iterator[Reason]
 def check_stage(
     plan: Plan, stage: Stage, log: StageLog, columns: StageColumns, table: Timetable, slip_limit_ns: float
 ) -> Iterator[Reason]:
-    """Yield what is wrong with the records of one finished stage (rules 5 to 8)."""
+    """Yield what is wrong with the records of one finished stage (rules 5 to 9)."""
 
     def reason(code: str, measured: int) -> Reason:
         params = {"level": stage.name, "measured": f"{measured:,}", "scheduled": f"{len(table):,}"}
@@ -114,7 +134,7 @@ def check_stage(
     twice = _repeated(journeys, known)
     if twice:
         yield reason("validity.records_twice", twice)
-    missing, torn = _missing(journeys, known, table, present)
+    missing, torn = _missing(journeys, table, present)
     if missing:
         yield reason("validity.sessions_missing", missing)
     if torn:
@@ -123,6 +143,21 @@ def check_stage(
     if slip > slip_limit_ns:
         params = {"level": stage.name, "measured": format_duration(slip), "limit": format_duration(slip_limit_ns)}
         yield Reason(code="validity.schedule_slipped", params=params)
+    yield from _check_times(stage, log, columns)
+
+
+def _check_times(stage: Stage, log: StageLog, columns: StageColumns) -> Iterator[Reason]:
+    """Yield a reason when the journal's times are not those of the records (rule 9)."""
+    if not len(columns):
+        return
+    drained_ns = log.started_ns if log.drained_ns is None else log.drained_ns
+    first, last = int(columns.intended_ns.min()), int(columns.done_ns.max())
+    early, late = log.started_ns - first, last - drained_ns
+    short = stage.profile.duration_ns - (drained_ns - log.started_ns)
+    apart = max(early, late, short)
+    if apart > MAX_HEALTH_GAP_NS:
+        params = {"level": stage.name, "measured": format_duration(apart), "limit": format_duration(MAX_HEALTH_GAP_NS)}
+        yield Reason(code="validity.times_disagree", params=params)
 
 
 def _presence(known: StageColumns, sessions: int, width: int) -> Bool:
@@ -148,32 +183,22 @@ def _repeated(journeys: tuple[Journey, ...], known: StageColumns) -> int:
 
 
 def _required(journey: Journey) -> list[bool]:
-    """Return for each step whether a session that goes on must take it."""
+    """Return for each step whether every session must have a record of it."""
     if journey.python is not None:
         return [False] * len(journey.labels)
     return [step.when is None for step in journey.requests]
 
 
-def _missing(journeys: tuple[Journey, ...], known: StageColumns, table: Timetable, present: Bool) -> tuple[int, int]:
-    """Return how many sessions are missing as a whole, and how many lack a step that they must have taken."""
-    width = present.shape[1]
-    ended_ok = np.zeros(present.shape, dtype=np.bool_)
-    ended_ok[known.session, known.step] = known.outcome == Outcome.OK
+def _missing(journeys: tuple[Journey, ...], table: Timetable, present: Bool) -> tuple[int, int]:
+    """Return how many sessions are missing as a whole, and how many lack a step that they must have."""
     missing = torn = 0
     for index, journey in enumerate(journeys):
-        required = _required(journey)
-        mine = table.journey == index
-        has, went_on = present[mine], ended_ok[mine]
+        has, required = present[table.journey == index], _required(journey)
         any_step = has.any(axis=1)
         # A session whose every step has a condition may rightly leave no record.
         if journey.python is not None or any(required):
             missing += int((~any_step).sum())
-        last = width - 1 - np.argmax(has[:, ::-1], axis=1)
-        over = np.take_along_axis(went_on, last[:, None], axis=1)[:, 0] if len(has) else any_step
-        lacking = np.zeros(len(has), dtype=np.bool_)
-        for step, must in enumerate(required):
-            if must:
-                lacking |= ~has[:, step] & ((step < last) | over)
+        lacking = ~has[:, : len(required)][:, required].all(axis=1)
         torn += int((lacking & any_step).sum())
     return missing, torn
 
