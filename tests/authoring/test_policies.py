@@ -10,6 +10,7 @@ import pytest
 from seatrial.authoring.policies import SHIPPED, load_policy
 from seatrial.authoring.yaml_plan import load_plan
 from seatrial.errors import PolicyError
+from seatrial.model.policy import Policy
 from seatrial.verdict.acceptance import shortfalls
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -118,3 +119,17 @@ def test_the_level_that_counts_is_the_last_that_the_steps_meet(tmp_path: Path) -
     )
     found = shortfalls(load_plan(tmp_path / "plan.yaml").plan, load_policy("demo").policy)
     assert "stress: reaches 1.7 P, the policy requires 2 P" in found
+
+
+def test_a_capacity_below_the_policy_s_level_is_too_little_even_where_the_policy_limits_none(tmp_path: Path) -> None:
+    """A stress trial that limits capacity passes though the levels above it break."""
+    lax = load_policy("demo").policy.model_dump(mode="json", by_alias=True)
+    stress = lax["acceptance"]["mandatory"][1]
+    stress["objectives"] = [limit for limit in stress["objectives"] if "capacity" not in limit]
+    policy = Policy.model_validate(lax)
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    assert shortfalls(load_plan(tmp_path / "plan.yaml").plan, policy) == ()
+    (tmp_path / "plan.yaml").write_text(PLAN.replace("capacity >= 2 P", "capacity >= 1 P"))
+    assert shortfalls(load_plan(tmp_path / "plan.yaml").plan, policy) == (
+        "stress: passes with a capacity of 1 P, the policy requires that 2 P holds",
+    )

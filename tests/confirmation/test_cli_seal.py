@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from seatrial.cli.gate import main as gate_entrance
 from seatrial.cli.seal import register
 from seatrial.clock import SystemClock
-from seatrial.errors import ConfirmationError, KeyFileError, SeatrialError, SignatureError, UsageError
+from seatrial.errors import ConfirmationError, EnvelopeError, KeyFileError, SeatrialError, SignatureError, UsageError
 from seatrial.evidence.bundle import pack
 from seatrial.evidence.keys import load_signer, load_trust
 from seatrial.evidence.manifest import MANIFEST
@@ -218,3 +218,20 @@ def test_an_option_that_is_lacking_is_bad_usage():
         with pytest.raises(SystemExit) as left:
             gate_entrance(wrong)
         assert left.value.code == 2
+
+
+def test_a_list_is_not_begun_anew_over_the_one_that_stands():
+    confirm("--decision", "CONFIRMED")
+    revoke = ("revoke", "c.json", "--key", "confirming-officer.pem", "--trust", "trust.json", "--out", "r.json")
+    call(*revoke, "--reason", "data was lost")
+    with pytest.raises(UsageError, match="forget what it revoked"):
+        call(*revoke, "--reason", "again")
+    call(*revoke, "--reason", "again", "--list", "r.json")
+    gate("--revocations", "r.json", expect=1)
+
+
+def test_only_a_confirmation_is_revoked():
+    seal = str(Path("good") / "attestations" / "test-result.dsse.json")
+    with pytest.raises(EnvelopeError, match="not of type"):
+        call("revoke", seal, "--key", "tester.pem", "--trust", "trust.json", "--out", "r.json", "--reason", "slip")
+    assert not Path("r.json").exists()

@@ -298,3 +298,29 @@ def test_the_evidence_digest_is_that_of_the_manifest(tmp_path):
     assert read(confirm(report, request(), BOTH, TRUST, NOW)).evidence_digest == sha256_hex(
         write_manifest(bundle).to_bytes()
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [("tested_peak_per_s", 4000.0, "another tested peak"), ("release", ("booking", "2.2"), "another release")],
+)
+def test_what_the_first_signer_made_up_is_not_countersigned(good, field, value, said):
+    honest = read(confirm(good, request(), [REVIEWER_SIGNER], TRUST, NOW))
+    forged = sign(replace(honest, **{field: value}).to_statement().to_bytes(), [REVIEWER_SIGNER])
+    with pytest.raises(ConfirmationError, match=said):
+        countersign(forged, good, OFFICER_SIGNER, trust=TRUST, now=NOW)
+
+
+def test_a_first_signature_by_the_tester_in_another_hat_is_not_countersigned(good):
+    first = confirm(good, request(), [REVIEWER_SIGNER], TRUST, NOW)
+    hats = Trust((TESTER_KEY, replace(REVIEWER_KEY, name=TESTER_KEY.name), OFFICER_KEY))
+    with pytest.raises(SignatureError, match="is the tester"):
+        countersign(first, good, OFFICER_SIGNER, trust=hats, now=NOW)
+
+
+@pytest.mark.parametrize("alike", ["  ", "\uff41"])
+def test_one_holder_is_not_two_for_a_space_or_a_wide_letter(good, alike):
+    one = replace(REVIEWER_KEY, name="Ann a Lee")
+    two = replace(OFFICER_KEY, name="ANN" + (alike + "a" if alike.isspace() else " " + alike) + " Lee")
+    with pytest.raises(SignatureError, match="two people"):
+        confirm(good, request(), BOTH, Trust((one, two)), NOW)

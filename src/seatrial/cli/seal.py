@@ -212,6 +212,7 @@ def revoke(
     from datetime import timedelta
 
     from seatrial.confirmation.revocation import Revocation, next_list, read_list
+    from seatrial.confirmation.statement import parse_confirmation
     from seatrial.errors import UsageError
     from seatrial.evidence.canonical import read_document, sha256_hex
     from seatrial.evidence.envelope import verify as verify_envelope
@@ -220,9 +221,17 @@ def revoke(
     trusted, now = load_trust(trust), _now()
     if (confirmation is None) != (not reason.strip()):
         raise UsageError("a revocation takes a confirmation and --reason, a renewal neither", remedy="Give both.")
+    if previous is None and out.exists():
+        raise UsageError(
+            "a new list would take the place of this file and forget what it revoked",
+            value=out,
+            remedy="Name the current list with --list, or write to another file.",
+        )
     entries = []
     if confirmation is not None:
-        digest = sha256_hex(verify_envelope(read_document(confirmation), trusted).payload)
+        payload = verify_envelope(read_document(confirmation), trusted).payload
+        parse_confirmation(payload)  # else a slip of the hand would revoke some other statement, and nothing
+        digest = sha256_hex(payload)
         entries.append(Revocation(digest, reason, now))
     current = None if previous is None else read_list(read_document(previous), trusted)
     until = _time(expires, "--expires") or now + timedelta(days=7)

@@ -2,8 +2,8 @@
 
 A confirmation is written only when the evidence verifies, binds a release, every trial passed, and the plan asked for
 at least what the sealed policy makes mandatory; there is no average, no best-of and no waiver. A refusal can always be
-written, with reasons. The reviewer and the confirming officer sign, both at once or one after the other; whoever signs second has the
-same evidence checked again.
+written, with reasons. The reviewer and the confirming officer sign, both at once or one after the other; whoever signs
+second has the same evidence checked again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from seatrial.evidence.manifest import MANIFEST
 from seatrial.evidence.verification import VerificationReport
 from seatrial.model.plan import Plan
 from seatrial.model.policy import Policy
-from seatrial.model.release import Subject
+from seatrial.model.release import Release, Subject
 from seatrial.units import parse_rate
 from seatrial.verdict.acceptance import shortfalls
 
@@ -75,9 +75,11 @@ def obstacles(report: VerificationReport, policy_digest: str | None = None) -> t
     if verdict.get("verdict") != "PASS":
         found.append(f"the verdict is {verdict.get('verdict', 'not known')}, not PASS")
     trials = verdict.get("trials")
-    for trial in trials if isinstance(trials, list) else []:
-        if isinstance(trial, dict) and trial.get("verdict") != "PASS":
-            found.append(f"trial {trial.get('name')} is {trial.get('verdict')}, not PASS")
+    found += [
+        f"trial {trial.get('name')} is {trial.get('verdict')}, not PASS"
+        for trial in (trials if isinstance(trials, list) else [])
+        if isinstance(trial, dict) and trial.get("verdict") != "PASS"
+    ]
     return (*found, *_too_little(report))
 
 
@@ -153,7 +155,7 @@ def _statement(
             issued_at=now.replace(microsecond=0),
             valid_until=request.valid_until,
             system=system,
-            release=(release.name, release.version) if release else None,
+            release=_named(release),
             tested_peak_per_s=_tested_peak_per_s(report),
             policy_digest=report.policy_digest,
             evidence_digest=report.digest,
@@ -162,6 +164,10 @@ def _statement(
         )
     except EnvelopeError as e:
         raise ConfirmationError(e.what, value=e.value, remedy="Change the request.") from e
+
+
+def _named(release: Release | None) -> tuple[str, str] | None:
+    return (release.name, release.version) if release else None
 
 
 def _tested_peak_per_s(report: VerificationReport) -> float:
@@ -194,14 +200,14 @@ def _refuse_signers(
             raise SignatureError(
                 f"the key of {key.role} {key.name} is not valid now", value=to_rfc3339(now), remedy="Use a valid key."
             )
-        if _holder(key.name) in {_holder(name) for name in report.sealed_by}:
+        if _is_tester(key, report):
             raise SignatureError(
                 "the tester of this evidence can't rule on it",
                 value=key.name,
                 remedy="Reviewer and confirming officer are independent of the tester.",
             )
         found.append(key)
-    if len({key.role for key in found}) < len(found) or len({_holder(key.name) for key in found}) < len(found):
+    if len({key.role for key in found}) < len(found) or len({key.holder for key in found}) < len(found):
         raise SignatureError(
             "reviewer and confirming officer are two people with two keys",
             value=", ".join(f"{key.role} {key.name}" for key in found),
@@ -210,9 +216,8 @@ def _refuse_signers(
     return found
 
 
-def _holder(name: str) -> str:
-    """Return a holder's name in the form in which two names are compared."""
-    return name.strip().casefold()
+def _is_tester(key: TrustedKey, report: VerificationReport) -> bool:
+    return key.holder in {tester.holder for tester in report.sealed_by}
 
 
 def countersign(
@@ -245,7 +250,8 @@ def countersign(
     problems = list(verified.problems(verified.roles & SIGNING_ROLES, confirmation.issued_at))
     if second.role in verified.roles:
         problems.append(f"a {second.role} has signed already")
-    if any(_holder(key.name) == _holder(second.name) for key in verified.signed_by):
+    problems += [f"{k.name}, who signed it, is the tester" for k in verified.signed_by if _is_tester(k, report)]
+    if any(key.holder == second.holder for key in verified.signed_by):
         problems.append(f"{second.name} has signed already")
     if not second.valid_at(confirmation.issued_at):
         problems.append(f"the key of {second.name} was not valid at {to_rfc3339(confirmation.issued_at)}, its issue")
@@ -255,9 +261,12 @@ def countersign(
     bound = (confirmation.evidence_digest, confirmation.policy_digest, confirmation.test_result_digest)
     if bound != (report.digest, report.policy_digest, report.test_result_digest):
         found.append("the confirmation speaks about other evidence")
-    subjects = report.release.subjects if report.release else (Subject(MANIFEST, report.digest or "0" * 64),)
-    if confirmation.subjects != subjects:
+    release = report.release
+    subjects = release.subjects if release else (Subject(MANIFEST, report.digest or "0" * 64),)
+    if (confirmation.subjects, confirmation.release) != (subjects, _named(release)):
         found.append("the confirmation speaks about another release")
+    if confirmation.tested_peak_per_s != _tested_peak_per_s(report):
+        found.append(f"the confirmation states another tested peak: {confirmation.tested_peak_per_s:g}/s")
     if not confirmation.issued_at <= now < confirmation.valid_until:
         found.append(
             f"the confirmation is valid from {to_rfc3339(confirmation.issued_at)} until "

@@ -178,7 +178,7 @@ def parse_confirmation(payload: bytes) -> Confirmation:
     predicate = statement.predicate
     if predicate.keys() != _FIELDS:
         _refuse("it has fields missing or unknown", ", ".join(sorted(predicate.keys() ^ _FIELDS)))
-    if predicate["decision"] not in set(Ruling):
+    if predicate["decision"] not in list(Ruling):
         _refuse("its decision is none of the words", repr(predicate["decision"]))
     release = predicate["release"]
     peak = _fields(predicate["testedPeak"], {"journeysPerSecond"}, "testedPeak")["journeysPerSecond"]

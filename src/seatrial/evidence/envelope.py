@@ -77,7 +77,7 @@ class Verified:
                     f"(valid from {to_rfc3339(key.valid_from)} until {to_rfc3339(key.valid_until)})"
                 )
         prints = [key.fingerprint for key in self.signed_by]
-        holders = {key.fingerprint: key.name.strip().casefold() for key in self.signed_by}
+        holders = {key.fingerprint: key.holder for key in self.signed_by}
         found += [
             f"the key of {key.role} {key.name} signed twice"
             for index, key in enumerate(self.signed_by)

@@ -12,6 +12,7 @@ signature operations are securesystemslib's and cryptography's; there is none of
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -155,6 +156,11 @@ class TrustedKey:
             return _fingerprint(self.keytype, self.public)
         except (ValueError, UnsupportedAlgorithm) as e:
             raise KeyFileError(f"the public key of {self.name} can't be read ({e})", remedy=_REMEDY) from e
+
+    @property
+    def holder(self) -> str:
+        """The holder's name in the form in which two names are compared: width, case and spacing do not tell apart."""
+        return " ".join(unicodedata.normalize("NFKC", self.name).casefold().split())
 
     def valid_at(self, moment: datetime) -> bool:
         """Return whether ``moment`` lies in the key's period."""

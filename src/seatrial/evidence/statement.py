@@ -154,7 +154,7 @@ def parse_test_result(payload: bytes) -> SealedResult:
     if predicate.keys() != _PREDICATE_FIELDS:
         odd = ", ".join(sorted(predicate.keys() ^ _PREDICATE_FIELDS))
         raise EnvelopeError("the test result has fields missing or unknown", value=odd, remedy=_SOURCE)
-    if predicate["result"] not in {"PASSED", "WARNED", "FAILED"}:
+    if predicate["result"] not in ("PASSED", "WARNED", "FAILED"):
         raise EnvelopeError("the test result is none of its words", value=repr(predicate["result"]), remedy=_SOURCE)
     configuration, sealed_at = _configuration(predicate["configuration"])
     return SealedResult(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from seatrial.evidence.keys import TrustedKey
 from seatrial.evidence.statement import SealedResult
 from seatrial.model.release import Release
 
@@ -61,7 +62,7 @@ class VerificationReport:
         release: The release that was tried; None also where the bundle has none.
         test_result: The tester's statement, verified.
         test_result_digest: SHA-256 of the statement's bytes.
-        sealed_by: Holders of the testers' keys that sealed it; empty where no trusted tester did.
+        sealed_by: The testers' keys that sealed it; empty where no trusted tester did.
     """
 
     steps: tuple[Step, ...]
@@ -73,7 +74,7 @@ class VerificationReport:
     release: Release | None = None
     test_result: SealedResult | None = None
     test_result_digest: str | None = None
-    sealed_by: tuple[str, ...] = ()
+    sealed_by: tuple[TrustedKey, ...] = ()
 
     @property
     def ok(self) -> bool:

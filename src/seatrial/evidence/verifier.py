@@ -44,7 +44,7 @@ from seatrial.evidence.bundle import (
 )
 from seatrial.evidence.canonical import MAX_DOCUMENT_BYTES, open_regular, parse_json, sha256_hex
 from seatrial.evidence.envelope import verify
-from seatrial.evidence.keys import TESTER, Trust
+from seatrial.evidence.keys import TESTER, Trust, TrustedKey
 from seatrial.evidence.manifest import (
     ATTESTATIONS,
     MANIFEST,
@@ -121,7 +121,7 @@ class _Check:
     release: Release | None = None
     test_result: SealedResult | None = None
     test_result_digest: str | None = None
-    sealed_by: tuple[str, ...] = ()
+    sealed_by: tuple[TrustedKey, ...] = ()
 
     def add(self, status: StepStatus, sentence: str) -> None:
         number = len(self.steps) + 1
@@ -254,8 +254,8 @@ class _Check:
         if problems:
             raise BundleError("; ".join(problems), remedy="Ask the tester for a properly signed bundle.")
         self.test_result, self.test_result_digest = result, sha256_hex(verified.payload)
-        self.sealed_by = tuple(key.name for key in verified.signed_by)
-        return f"sealed by {' and '.join(self.sealed_by)} at {to_rfc3339(result.sealed_at)}"
+        self.sealed_by = verified.signed_by
+        return f"sealed by {' and '.join(key.name for key in self.sealed_by)} at {to_rfc3339(result.sealed_at)}"
 
     def _statement(self) -> SealedResult:
         if self.test_result is None:
