@@ -138,6 +138,13 @@ def test_a_missing_session_is_invalid_and_counted() -> None:
     assert trial.reasons[0].text.startswith("1 of 2,")
 
 
+def test_a_schedule_that_no_memory_holds_is_not_computed() -> None:
+    plan = plan_of(load("errors <= 1%", at="1000 P", hold="744h"), steps=("look", "book"), peak="10000/s")
+    trial = judged(GOOD.but(plan=plan))
+    assert trial.verdict is Verdict.INVALID
+    assert "26,784,000,000,000 scheduled sessions" in trial.reasons[0].text
+
+
 def test_a_missing_session_of_the_warm_up_is_invalid_too() -> None:
     assert codes(GOOD.but(records=GOOD.records.filter(pl.col("session") != 0))) == {"validity.sessions_missing"}
 

@@ -57,6 +57,7 @@ from seatrial.verdict.validity import (
     check_journeys,
     check_log,
     check_samples,
+    check_size,
     check_stage,
     check_strays,
     send_lag_limit,
@@ -213,6 +214,9 @@ def _examine(
             columns = stage_columns(records, stage.index)
         except BundleError as error:
             found.invalid.append(Reason(code="validity.records_unreadable", params=_detail(error)))
+            continue
+        if beyond := list(check_size(stage, len(columns))):
+            found.invalid.extend(beyond)
             continue
         table = timetable(plan, plan_digest, stage)
         found.invalid.extend(check_stage(plan, stage, begun, columns, table, lag_limit))

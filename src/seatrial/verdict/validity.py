@@ -42,6 +42,7 @@ __all__ = [
     "check_journeys",
     "check_log",
     "check_samples",
+    "check_size",
     "check_stage",
     "check_strays",
     "send_lag_limit",
@@ -50,6 +51,8 @@ __all__ = [
 Bool = npt.NDArray[np.bool_]
 
 MAX_HEALTH_GAP_NS = 5 * SECOND
+
+_MOST_UNRECORDED = 5_000_000
 
 _ENDINGS = {
     Ending.INTERRUPTED: "validity.interrupted",
@@ -106,6 +109,17 @@ def check_strays(per_stage: dict[int, int], begun: set[int]) -> Iterator[Reason]
     strays = sum(count for index, count in per_stage.items() if index not in begun)
     if strays:
         yield Reason(code="validity.stray_records", params={"measured": f"{strays:,}"})
+
+
+def check_size(stage: Stage, records: int) -> Iterator[Reason]:
+    """Yield a reason when the schedule is far beyond the records: it is then not computed at all.
+
+    A hostile plan may ask for more sessions than memory holds; of most of them there can be no record.
+    """
+    expected = stage.profile.expected
+    if expected > _MOST_UNRECORDED + 10 * records:
+        figures = {"measured": f"{expected - records:,.0f}", "scheduled": f"{expected:,.0f}"}
+        yield Reason(code="validity.sessions_missing", params={"level": stage.name} | figures)
 
 
 def check_stage(
