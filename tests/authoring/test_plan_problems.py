@@ -237,6 +237,10 @@ SWAPS = {
     "a key that is a number": ("json: {slot:", "json: {3: 4, slot:", "a key that is not text", 14),
     "infinity": ("json: {slot:", "json: {a: .inf, slot:", "not a finite number", 14),
     "a long number": ("json: {slot:", f"json: {{a: {'9' * 41}, slot:", "a number of more than 40 digits", 14),
+    "a name that turns round": ("name: list", r'name: "list\u202e"', "text with a control character", 10),
+    "a name with nothing in it to see": ("name: list", r'name: "list\u200b"', "text with a control character", 10),
+    "a trial too short for one session": ("for: 2s", "for: 1ns", "no session takes a journey", 16),
+    "a limit that holds anyway": ("errors <= 1%", "errors <= 100%", "nothing can break", 19),
     "half a character": ("json: {slot:", r'json: {a: "\ud800", slot:', "half of a surrogate pair", 14),
 }  # fmt: skip
 

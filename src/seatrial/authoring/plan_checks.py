@@ -94,7 +94,7 @@ class PlanChecks:
         self._scopes()
         trials = self._trials()
         self._authorisation(trials)
-        self._unique_feeds(trials)
+        self._sessions(trials)
 
     def _feeds(self, journey: str, node: Node) -> Mapping[str, FeedTable | None]:
         feeds = node.get("feed")
@@ -198,28 +198,37 @@ class PlanChecks:
                 what = f"authorised for less than the plan's peak of {peak:g}/s"
                 self.problems.add(rate.line, what, rate.written, "Lower the trials, or have the rate authorised.")
 
-    def _unique_feeds(self, trials: list[tuple[Node, tuple[Stage, ...]]]) -> None:
-        """Add every feed of unique rows that some trial would exhaust, with the rows it needs."""
+    def _sessions(self, trials: list[tuple[Node, tuple[Stage, ...]]]) -> None:
+        """Add every journey that no session of some trial takes, and every feed that some trial would exhaust."""
         journeys = self.root.get("journeys")
-        unique = [key for key, table in self.tables.items() if table is not None and self._is_unique(*key)]
-        if journeys is None or not unique or not trials:
+        if journeys is None or journeys.kind != "mapping" or not journeys.entries or not trials:
             return
         weights = [_weight(journey) for journey in journeys.entries.values()]
-        if any(weight is None for weight in weights):
+        proportions = tuple(float(weight) for weight in weights if weight is not None)
+        if len(proportions) < len(weights):
             return
         seed = self.root.get("seed")
         number = seed.scalar if seed and isinstance(seed.scalar, int) else 1
-        proportions = tuple(float(weight) for weight in weights if weight is not None)
         exactly = is_countable([stage for _, stages in trials for stage in stages])
         counts = [
             count_sessions(self.digest, number, stages, proportions, exactly=exactly).per_journey
             for _, stages in trials
         ]
+        for (trial, _), per_journey in zip(trials, counts, strict=True):
+            for name, count in zip(journeys.entries, per_journey, strict=True):
+                if not count:
+                    remedy = "Hold it longer, or give the journey more weight."
+                    self.problems.add(trial.line, "a trial in which no session takes a journey", name, remedy)
         most = dict(zip(journeys.entries, (max(column) for column in zip(*counts, strict=True)), strict=True))
-        for name, variable in unique:
-            table = self.tables[name, variable]
+        self._unique_feeds(most)
+
+    def _unique_feeds(self, most: Mapping[str, int]) -> None:
+        """Add every feed of unique rows that has fewer than the ``most`` sessions of its journey in a trial."""
+        for (name, variable), table in self.tables.items():
             written = self.root.get("journeys", name, "feed", variable)
-            if table is not None and written is not None and len(table.rows) < most[name]:
+            if table is None or written is None or not self._is_unique(name, variable):
+                continue
+            if len(table.rows) < most[name]:
                 what = f"{len(table.rows)} rows, each to be used once, for {most[name]} sessions of {name}"
                 remedy = f"Give the file {most[name]} rows, or write order: cycle or order: random."
                 self.problems.add(written.line, what, written.written or None, remedy)

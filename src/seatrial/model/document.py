@@ -55,7 +55,9 @@ Limit: TypeAlias = Annotated[
     PlainSerializer(lambda objective: objective.text, return_type=str),
     WithJsonSchema({"type": "string", "examples": ["p95 response time <= 2s", "errors <= 0.1%", "capacity >= 2.0 P"]}),
 ]
-Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f]+$")]
+# Neither control characters nor those that hide or turn around their neighbours: a report shows names as they are.
+_SHOWN = r"^[^\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]+$"
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=80, pattern=_SHOWN)]
 Identifier: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 Status: TypeAlias = Annotated[int, Field(ge=100, le=599)]
 

@@ -193,7 +193,10 @@ def _share_objective(text: str, match: re.Match[str]) -> Objective:
         raise ValueError(
             f"{match[1]} is written: {match[1]} {wanted} 1%" + ("" if metric is Metric.ERRORS else " of offered")
         )
-    return Objective(text, metric, relation, parse_share(match[3]))
+    limit = parse_share(match[3])
+    if limit == (1 if relation == "<=" else 0):
+        raise ValueError("a limit that nothing can break; write one such as errors <= 1% or goodput >= 99% of offered")
+    return Objective(text, metric, relation, limit)
 
 
 def _capacity_objective(text: str, match: re.Match[str]) -> Objective:
