@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import sys
 from datetime import timedelta
@@ -73,7 +74,7 @@ def demo(
 
     rules, template = load_policy(policy), _read_plan(plan)
     now = SystemClock().now()
-    folder = new_bundle_folder(out or Path("seatrial-demo") / f"{now:%Y%m%dT%H%M%SZ}", "demo", now).resolve()
+    folder = new_bundle_folder(out or Path("seatrial-demo") / f"{now:%Y%m%dT%H%M%SZ}", "demo", now)
     office = _open_office(folder)
     loaded = _write_plan(folder, template)
     print(
@@ -154,7 +155,7 @@ def _put_on_trial(name: str, office: _Office, loaded: LoadedPlan, rules: LoadedP
     from seatrial.sandbox.release import release_files
     from seatrial.trials.execute import RunOptions, execute
 
-    release = release_of("Court booking", f"release {name.upper()}", release_files(name))
+    release = release_of("Court booking", name.upper(), release_files(name))
     manifest = office.folder / f"release-{name}.json"
     manifest.write_bytes(release.to_bytes())
     options = RunOptions(
@@ -249,9 +250,18 @@ def _summary(office: _Office, stories: list[_Story]) -> None:
         print(f"  report    {story.result.bundle / 'report.html'}")
         print(f"  evidence  {story.result.bundle}")
     print("\nNobody has to believe this. Recompute, verify, and ask the gate yourself:")
-    print(f"  seatrial assess {stories[0].result.bundle}")
-    print(f"  seatrial verify {stories[1].result.bundle} --trust {office.trust_file}")
+    command = _command()
+    print(f"  {command} assess {stories[0].result.bundle}")
+    print(f"  {command} verify {stories[1].result.bundle} --trust {office.trust_file}")
     print(
-        f"  seatrial gate --confirmation {here / 'confirmation-b.json'} "
+        f"  {command} gate --confirmation {here / 'confirmation-b.json'} "
         f"--deployed {here / 'release-b.json'} --trust {office.trust_file}"
     )
+
+
+def _command() -> str:
+    """Return how a person here calls this program: by its name, or by its path where the name is not found."""
+    if shutil.which("seatrial"):
+        return "seatrial"
+    path = Path(sys.argv[0])
+    return str(path) if path.is_absolute() or path.parent != Path() else f"./{path}"
