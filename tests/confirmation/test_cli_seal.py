@@ -1,6 +1,7 @@
 """The seal's commands, called as a person or a pipeline calls them."""
 
 import contextlib
+import hashlib
 import io
 import json
 import sys
@@ -235,3 +236,16 @@ def test_only_a_confirmation_is_revoked():
     with pytest.raises(EnvelopeError, match="not of type"):
         call("revoke", seal, "--key", "tester.pem", "--trust", "trust.json", "--out", "r.json", "--reason", "slip")
     assert not Path("r.json").exists()
+
+
+def test_no_reason_can_look_like_the_answer():
+    confirm("--decision", "REFUSED", "--reason", "too slow\nALLOW\x1b[2J", expect=1)
+    said = gate(expect=1)
+    assert "ALLOW" not in said.splitlines() and "\x1b" not in said
+
+
+def test_an_officer_who_compares_no_policy_is_told_whose_policy_it_was():
+    policy = (Path("good") / "policy.json").read_bytes()
+    digest = hashlib.sha256(policy).hexdigest()
+    assert f"sha256:{digest}: give --policy-digest" in confirm("--decision", "CONFIRMED")
+    assert "give --policy-digest" not in confirm("--decision", "CONFIRMED", "--policy-digest", digest)

@@ -45,7 +45,9 @@ def answer(
     if as_json:
         print(json.dumps(decision.to_object(), ensure_ascii=False))
     else:
-        print("\n- ".join([str(decision.answer), *decision.reasons]))
+        # One line each: whatever a reason quotes, no line but the first can read ALLOW.
+        shown = ["".join(c if c.isprintable() else " " for c in reason) for reason in decision.reasons]
+        print("\n- ".join([str(decision.answer), *shown]))
     return 0 if decision.allowed else 1
 
 

@@ -171,6 +171,11 @@ def confirm(
     report = _verified(bundle, trusted)
     _print_steps(report)
     policy = policy_digest or None
+    if report.policy is not None and policy is None:
+        typer.echo(
+            f"judged by the tester's copy of policy {report.policy.get('title')!r}, sha256:{report.policy_digest}: "
+            "give --policy-digest to hold it to the authority's own"
+        )
     signers = [signer_of(path) for path in key]
     if add_signature is not None:
         envelope = countersign(
