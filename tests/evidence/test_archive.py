@@ -209,3 +209,10 @@ def test_a_directory_that_disappears_while_it_is_read_is_an_error_of_the_bundle(
     shutil.rmtree(bundle)
     with pytest.raises(BundleError):
         pack(bundle, tmp_path / "b.tar")
+
+
+def test_an_archive_that_lost_its_last_block_is_said_to_be_cut_off(tmp_path):
+    whole = member("manifest.json", b"{}") + b"\0" * 1024
+    (tmp_path / "cut.tar").write_bytes(whole[:-512])
+    with pytest.raises(BundleError, match="cut off at its end"), open_bundle(tmp_path / "cut.tar"):
+        pass

@@ -166,7 +166,10 @@ def _members(file: BinaryIO, total: int) -> Iterator[tuple[str, int]]:
     while True:
         raw = _read(file, _BLOCK, "the end of the archive")
         if raw == b"\0" * _BLOCK:
-            if raw + file.read(_BLOCK + 1) != _TAIL:
+            tail = raw + file.read(_BLOCK + 1)
+            if _TAIL.startswith(tail) and tail != _TAIL:
+                raise BundleError("the archive is cut off at its end", value=f"{total} bytes", remedy=_SOURCE)
+            if tail != _TAIL:
                 raise BundleError("there is something after the last member of the archive", remedy=_SOURCE)
             return
         info, seen = _parse(raw, "the next member"), raw
