@@ -249,3 +249,8 @@ def test_an_officer_who_compares_no_policy_is_told_whose_policy_it_was():
     digest = hashlib.sha256(policy).hexdigest()
     assert f"sha256:{digest}: give --policy-digest" in confirm("--decision", "CONFIRMED")
     assert "give --policy-digest" not in confirm("--decision", "CONFIRMED", "--policy-digest", digest)
+
+
+def test_a_key_of_the_last_year_there_is_is_refused_in_words():
+    with pytest.raises(SeatrialError, match="after the year 9999"):
+        call("keys", "new", "late", "--role", "tester", "--name", "T", "--valid-from", "9999-06-01T00:00:00Z")

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MAXYEAR, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -158,8 +158,14 @@ class Confirmation:
 
 
 def months_after(moment: datetime, months: int) -> datetime:
-    """Return the same day and time ``months`` later, or the last day of that month where it has no such day."""
+    """Return the same day and time ``months`` later, or the last day of that month where it has no such day.
+
+    Raises:
+        EvidenceError: That is after the year 9999.
+    """
     year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
+    if year > MAXYEAR:
+        raise EvidenceError(f"a time after the year {MAXYEAR}", value=to_rfc3339(moment), remedy="Give an earlier one.")
     for day in (moment.day, 30, 29, 28):
         try:
             return moment.replace(year=year, month=month + 1, day=day)
