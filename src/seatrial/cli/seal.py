@@ -164,18 +164,15 @@ def confirm(
     from seatrial.evidence.keys import load_trust
 
     trusted, now = load_trust(trust), _now()
-    if add_signature is not None and (decision or reason or condition or valid_until or len(key) != 1):
+    if add_signature is not None and (decision or reason or condition or valid_until or system or len(key) != 1):
         raise UsageError("--add-signature takes one --key and no new decision", remedy="It signs what stands there.")
     if add_signature is None and decision not in set(Ruling):
         raise UsageError("--decision is none of the words", value=repr(decision), remedy=" or ".join(Ruling) + ".")
     report = _verified(bundle, trusted)
     _print_steps(report)
     policy = policy_digest or None
-    if report.policy is not None and policy is None:
-        typer.echo(
-            f"judged by the tester's copy of policy {report.policy.get('title')!r}, sha256:{report.policy_digest}: "
-            "give --policy-digest to hold it to the authority's own"
-        )
+    if policy is None:
+        _print_policy(report)
     signers = [signer_of(path) for path in key]
     if add_signature is not None:
         envelope = countersign(
@@ -297,6 +294,14 @@ def _verified(bundle: Path, trust: Trust) -> VerificationReport:
 def _print_steps(report: VerificationReport) -> None:
     for step in report.steps:
         typer.echo(str(step))
+
+
+def _print_policy(report: VerificationReport) -> None:
+    if report.policy is not None:
+        typer.echo(
+            f"judged by the tester's copy of policy {report.policy.get('title')!r}, sha256:{report.policy_digest}: "
+            "give --policy-digest to hold it to the authority's own"
+        )
 
 
 def _write(path: Path, data: bytes) -> None:
