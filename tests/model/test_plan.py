@@ -83,7 +83,7 @@ OBJECTIVE = st.sampled_from(
 )
 LOAD = st.fixed_dictionaries(
     {"kind": st.just("load"), "at": LEVEL, "for": DURATION, "objectives": st.lists(OBJECTIVE, min_size=1, max_size=3)},
-    optional={"warmup": DURATION, "name": TEXT, "arrivals": st.sampled_from(["even", "poisson"])},
+    optional={"ramp": DURATION, "warmup": DURATION, "name": TEXT, "arrivals": st.sampled_from(["even", "poisson"])},
 )
 STRESS = st.builds(
     lambda start, steps, step, hold, more: {
@@ -220,3 +220,22 @@ def test_a_load_trial_keeps_its_warm_up_out_of_the_judged_stretch() -> None:
     trial = LoadTrial.model_validate({"kind": "load", "at": "2 P", "for": "3s", "objectives": ["errors <= 1%"]})
     (stage,) = trial.stages(4, small())
     assert (stage.judged_from_ns, len(stage.profile.segments), stage.rate) == (0, 1, 80)
+
+
+def test_a_load_trial_rises_warms_up_and_only_then_is_judged():
+    trial = {"kind": "load", "at": "2 P", "ramp": "4s", "warmup": "3s", "for": "10s", "objectives": ["errors <= 1%"]}
+    plan = Plan.model_validate(
+        {
+            "seatrial": 1,
+            "title": "A rise",
+            "target": "http://127.0.0.1:1",
+            "demand": {"peak": "5/s"},
+            "journeys": {"visit": {"steps": [{"get": "/"}]}},
+            "trials": [trial],
+        }
+    )
+    (stage,) = plan.trials[0].stages(0, plan)
+    rates = [(s.duration_ns, s.rate_from, s.rate_to) for s in stage.profile.segments]
+    assert rates == [(4 * 10**9, 0.0, 10.0), (3 * 10**9, 10.0, 10.0), (10 * 10**9, 10.0, 10.0)]
+    assert stage.judged_from_ns == 7 * 10**9
+    assert stage.profile.expected == 20 + 30 + 100

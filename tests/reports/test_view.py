@@ -62,7 +62,7 @@ def test_an_unreadable_part_is_said_in_the_page(copy: Path, interrupted: Any, pa
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("outcome", 77, "84 records have an outcome that is not known"),
+        ("outcome", 77, "86 records have an outcome that is not known"),
         ("done_ns", None, "values are missing in done_ns"),
     ],
 )

@@ -7,7 +7,7 @@ up to t seconds into it is
 
 A profile is a tuple of segments; its Λ is the running sum. Even arrivals stand where Λ crosses k + ½; Poisson
 arrivals stand where Λ crosses a unit-rate Poisson process (time change; Çınlar, *Introduction to Stochastic
-Processes*, 1975, ch. 4).
+Processes*, 1975, ch. 4), given that it has as many arrivals as Λ says.
 """
 
 from __future__ import annotations

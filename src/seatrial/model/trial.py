@@ -35,13 +35,20 @@ class LoadTrial(_Trial):
     Attributes:
         at: The load level.
         duration: How long it is held and judged (key ``for``).
-        warmup: Before that, the same load, kept out of the verdict.
+        ramp: First of all, load that rises from nothing to the level; kept out of the verdict.
+        warmup: After that, the level held as it will be judged; kept out of the verdict too.
     """
 
     kind: Literal["load"]
     at: LoadLevel
     duration: Duration = Field(alias="for", gt=0)
+    ramp: Duration = 0
     warmup: Duration = 0
+
+    @property
+    def unjudged_ns(self) -> int:
+        """Return how long load is offered before anything is judged."""
+        return self.ramp + self.warmup
 
     @model_validator(mode="after")
     def _no_capacity(self) -> LoadTrial:
@@ -52,11 +59,12 @@ class LoadTrial(_Trial):
         return self
 
     def stages(self, trial: int, plan: Plan) -> tuple[Stage, ...]:
-        """Return its one stage: warm-up, then the judged stretch."""
+        """Return its one stage: the rise, the warm-up, then the judged stretch."""
         rate = self.at.rate(plan.demand.peak)
-        warm = (Segment(self.warmup, rate, rate),) if self.warmup else ()
-        profile = Profile((*warm, Segment(self.duration, rate, rate)))
-        return (Stage(trial, 0, str(self.at), profile, self.arrivals or plan.arrivals, self.warmup, plan.drain_ns),)
+        stretches = ((self.ramp, 0.0, rate), (self.warmup, rate, rate), (self.duration, rate, rate))
+        profile = Profile(tuple(Segment(long, low, high) for long, low, high in stretches if long))
+        arrivals = self.arrivals or plan.arrivals
+        return (Stage(trial, 0, str(self.at), profile, arrivals, self.unjudged_ns, plan.drain_ns),)
 
 
 class StressTrial(_Trial):

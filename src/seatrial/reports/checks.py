@@ -102,9 +102,9 @@ def health_checks(
 
 def _judged(records: pl.LazyFrame | None, trial: Trial | None, log: TrialLog) -> pl.LazyFrame | None:
     """Return the records without the sessions that began in the warm-up, which the verdict leaves out as well."""
-    if records is None or not isinstance(trial, LoadTrial) or not trial.warmup or not log.stages:
+    if records is None or not isinstance(trial, LoadTrial) or not trial.unjudged_ns or not log.stages:
         return records
-    cut = {stage.index: stage.started_ns + trial.warmup for stage in log.stages}
+    cut = {stage.index: stage.started_ns + trial.unjudged_ns for stage in log.stages}
     stage = (pl.col("session") // SESSION_STRIDE).replace_strict(cut, default=0, return_dtype=pl.Int64)
     return records.filter(pl.col("intended_ns").min().over("session") >= stage)
 

@@ -238,7 +238,7 @@ def _without_tail_rates(frame: pl.DataFrame, load_end_ns: int | None) -> pl.Data
 
 def _spans(log: TrialLog, trial: Trial | None, plan: Plan | None, start_ns: int) -> tuple[Span, ...]:
     names = [stage.name for stage in trial.stages(log.trial, plan)] if trial and plan else []
-    warmup_ns = trial.warmup if isinstance(trial, LoadTrial) else 0
+    warmup_ns = trial.unjudged_ns if isinstance(trial, LoadTrial) else 0
     return tuple(
         Span(
             index=stage.index,
