@@ -1,7 +1,6 @@
 """The seal's commands, called as a person or a pipeline calls them."""
 
 import contextlib
-import hashlib
 import io
 import json
 import sys
@@ -10,7 +9,7 @@ from types import ModuleType
 
 import pytest
 import typer
-from evidence_builders import PASSED, make_bundle, recompute_as_sealed, verdict_document
+from evidence_builders import PASSED, POLICY, make_bundle, recompute_as_sealed, verdict_document
 from typer.testing import CliRunner
 
 from seatrial.cli.gate import main as gate_entrance
@@ -19,7 +18,6 @@ from seatrial.clock import SystemClock
 from seatrial.errors import ConfirmationError, EnvelopeError, KeyFileError, SeatrialError, SignatureError, UsageError
 from seatrial.evidence.bundle import pack
 from seatrial.evidence.keys import load_signer, load_trust
-from seatrial.evidence.manifest import MANIFEST
 from seatrial.model.release import parse_release, release_of
 
 APP = typer.Typer()
@@ -37,6 +35,7 @@ def desk(tmp_path, monkeypatch):
     for role in ("tester", "reviewer", "confirming-officer"):
         call("keys", "new", role, "--role", role, "--name", f"The {role}")
     call("keys", "trust", "tester.json", "reviewer.json", "confirming-officer.json", "--out", "trust.json")
+    (tmp_path / "policy.yaml").write_text(json.dumps(POLICY))
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "main.py").write_bytes(b"print()")
     call("release", "digest", "app", "--name", "booking", "--version", "2.1", "--out", "release.json")
@@ -64,7 +63,8 @@ def confirm(*arguments, expect=0, bundle="good.seatrial", key="both"):
         "officer": ["--key", "confirming-officer.pem"],
         "tester": ["--key", "tester.pem"],
     }[key]
-    return call("confirm", bundle, "--trust", "trust.json", *keys, "--out", "c.json", *arguments, expect=expect)
+    rules = [] if "--policy" in arguments else ["--policy", "policy.yaml"]
+    return call("confirm", bundle, "--trust", "trust.json", *keys, *rules, "--out", "c.json", *arguments, expect=expect)
 
 
 def gate(*more, expect=0):
@@ -105,15 +105,11 @@ def test_evidence_that_failed_is_refused_with_its_reasons_and_keeps_the_gate_shu
 
 
 def test_conditions_and_an_expected_policy_are_written_down(desk):
-    digest = json.loads((desk / "good" / MANIFEST).read_bytes())["files"]
-    policy = next(f["sha256"] for f in digest if f["path"] == "policy.json")
     due = "2099-01-01T00:00:00Z"
-    confirm(
-        "--decision", "CONFIRMED_WITH_CONDITIONS", "--condition", f"C1;{due};Add; servers", "--policy-digest", policy
-    )
+    confirm("--decision", "CONFIRMED_WITH_CONDITIONS", "--condition", f"C1;{due};Add; servers")
     assert "condition C1 is due at 2099-01-01T00:00:00Z: Add; servers" in gate()
     with pytest.raises(ConfirmationError, match="another policy"):
-        confirm("--decision", "CONFIRMED", "--policy-digest", "0" * 64)
+        confirm("--decision", "CONFIRMED", "--policy", "default")
 
 
 def test_another_release_is_denied_with_every_difference(desk):
@@ -175,6 +171,8 @@ def test_trust_files_can_be_joined_and_a_stranger_may_not_confirm():
         call(
             "confirm",
             "good",
+            "--policy",
+            "policy.yaml",
             "--trust",
             "trust.json",
             "--key",
@@ -244,11 +242,11 @@ def test_no_reason_can_look_like_the_answer():
     assert "ALLOW" not in said.splitlines() and "\x1b" not in said
 
 
-def test_an_officer_who_compares_no_policy_is_told_whose_policy_it_was():
-    policy = (Path("good") / "policy.json").read_bytes()
-    digest = hashlib.sha256(policy).hexdigest()
-    assert f"sha256:{digest}: give --policy-digest" in confirm("--decision", "CONFIRMED")
-    assert "give --policy-digest" not in confirm("--decision", "CONFIRMED", "--policy-digest", digest)
+def test_evidence_is_held_to_the_default_policy_unless_the_authority_names_its_own():
+    given = ["--trust", "trust.json", "--key", "reviewer.pem", "--key", "confirming-officer.pem", "--out", "c.json"]
+    with pytest.raises(ConfirmationError, match="judged by another policy: sha256:"):
+        call("confirm", "good", *given, "--decision", "CONFIRMED")
+    assert "CONFIRMED" in call("confirm", "good", *given, "--decision", "CONFIRMED", "--policy", "policy.yaml")
 
 
 def test_a_key_of_the_last_year_there_is_is_refused_in_words():

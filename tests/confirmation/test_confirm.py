@@ -8,6 +8,7 @@ from evidence_builders import (
     OFFICER_SIGNER,
     PASSED,
     PLAN,
+    POLICY_DIGEST,
     RELEASE,
     REVIEWER_KEY,
     REVIEWER_SIGNER,
@@ -56,7 +57,7 @@ def failing(tmp_path_factory):
 
 
 def request(ruling=Ruling.CONFIRMED, **more):
-    return ConfirmationRequest(**({"ruling": ruling, "valid_until": UNTIL} | more))
+    return ConfirmationRequest(**({"ruling": ruling, "valid_until": UNTIL, "policy_digest": POLICY_DIGEST} | more))
 
 
 def read(envelope):
@@ -221,14 +222,14 @@ def test_the_second_signature_is_added_later_to_the_same_envelope(good, order):
     first = confirm(good, request(), order[:1], TRUST, NOW)
     assert not decide(first, RELEASE, TRUST, NOW).allowed
     later = NOW + timedelta(days=2)
-    second = countersign(first, good, order[1], trust=TRUST, now=later)
+    second = countersign(first, good, order[1], trust=TRUST, now=later, policy_digest=POLICY_DIGEST)
     assert decide(second, RELEASE, TRUST, later).allowed
     assert verify(second, TRUST).payload == verify(first, TRUST).payload
 
 
 def test_a_refusal_is_countersigned_too(failing):
     first = confirm(failing, request(Ruling.REFUSED), BOTH[:1], TRUST, NOW)
-    both = countersign(first, failing, OFFICER_SIGNER, trust=TRUST, now=NOW)
+    both = countersign(first, failing, OFFICER_SIGNER, trust=TRUST, now=NOW, policy_digest=POLICY_DIGEST)
     assert verify(both, TRUST).problems(SIGNING_ROLES, NOW) == ()
 
 
@@ -236,19 +237,19 @@ def test_the_second_signer_is_another_person_in_the_other_role(good):
     first = confirm(good, request(), [REVIEWER_SIGNER], TRUST, NOW)
     for signer, said in ((REVIEWER_SIGNER, "already"), (TESTER_SIGNER, "does not confirm"), (STRANGER_SIGNER, "trust")):
         with pytest.raises(SignatureError, match=said):
-            countersign(first, good, signer, trust=TRUST, now=NOW)
+            countersign(first, good, signer, trust=TRUST, now=NOW, policy_digest=POLICY_DIGEST)
     same = Trust((TESTER_KEY, REVIEWER_KEY, replace(OFFICER_KEY, name=REVIEWER_KEY.name)))
     with pytest.raises(SignatureError, match="has signed already"):
-        countersign(first, good, OFFICER_SIGNER, trust=same, now=NOW)
+        countersign(first, good, OFFICER_SIGNER, trust=same, now=NOW, policy_digest=POLICY_DIGEST)
     young = Trust((TESTER_KEY, REVIEWER_KEY, replace(OFFICER_KEY, valid_from=NOW + timedelta(seconds=1))))
     with pytest.raises(SignatureError, match="its issue"):
-        countersign(first, good, OFFICER_SIGNER, trust=young, now=NOW + timedelta(days=1))
+        countersign(first, good, OFFICER_SIGNER, trust=young, now=NOW + timedelta(days=1), policy_digest=POLICY_DIGEST)
 
 
 def test_the_second_signer_has_the_same_evidence_checked_again(good, failing):
     first = confirm(good, request(), [REVIEWER_SIGNER], TRUST, NOW)
     with pytest.raises(ConfirmationError, match=r"verdict is FAIL.*other evidence"):
-        countersign(first, failing, OFFICER_SIGNER, trust=TRUST, now=NOW)
+        countersign(first, failing, OFFICER_SIGNER, trust=TRUST, now=NOW, policy_digest=POLICY_DIGEST)
     with pytest.raises(ConfirmationError, match="another release"):
         countersign(
             first,
@@ -256,10 +257,11 @@ def test_the_second_signer_has_the_same_evidence_checked_again(good, failing):
             OFFICER_SIGNER,
             trust=TRUST,
             now=NOW,
+            policy_digest=POLICY_DIGEST,
         )
     for when in (UNTIL, NOW - timedelta(days=1)):
         with pytest.raises(ConfirmationError, match="not now"):
-            countersign(first, good, OFFICER_SIGNER, trust=TRUST, now=when)
+            countersign(first, good, OFFICER_SIGNER, trust=TRUST, now=when, policy_digest=POLICY_DIGEST)
 
 
 def test_a_test_result_is_not_countersigned_as_a_confirmation(good):
@@ -280,6 +282,7 @@ def test_a_test_result_is_not_countersigned_as_a_confirmation(good):
             OFFICER_SIGNER,
             trust=TRUST,
             now=NOW,
+            policy_digest=POLICY_DIGEST,
         )
 
 
@@ -308,14 +311,14 @@ def test_what_the_first_signer_made_up_is_not_countersigned(good, field, value, 
     honest = read(confirm(good, request(), [REVIEWER_SIGNER], TRUST, NOW))
     forged = sign(replace(honest, **{field: value}).to_statement().to_bytes(), [REVIEWER_SIGNER])
     with pytest.raises(ConfirmationError, match=said):
-        countersign(forged, good, OFFICER_SIGNER, trust=TRUST, now=NOW)
+        countersign(forged, good, OFFICER_SIGNER, trust=TRUST, now=NOW, policy_digest=POLICY_DIGEST)
 
 
 def test_a_first_signature_by_the_tester_in_another_hat_is_not_countersigned(good):
     first = confirm(good, request(), [REVIEWER_SIGNER], TRUST, NOW)
     hats = Trust((TESTER_KEY, replace(REVIEWER_KEY, name=TESTER_KEY.name), OFFICER_KEY))
     with pytest.raises(SignatureError, match="is the tester"):
-        countersign(first, good, OFFICER_SIGNER, trust=hats, now=NOW)
+        countersign(first, good, OFFICER_SIGNER, trust=hats, now=NOW, policy_digest=POLICY_DIGEST)
 
 
 @pytest.mark.parametrize("alike", ["  ", "\uff41"])

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from securesystemslib.signer import CryptoSigner
 
-from seatrial.evidence.canonical import canonical_bytes
+from seatrial.evidence.canonical import canonical_bytes, sha256_hex
 from seatrial.evidence.keys import CONFIRMING_OFFICER, REVIEWER, TESTER, Trust, TrustedKey
 from seatrial.evidence.seal import seal
+from seatrial.model.policy import Policy
 from seatrial.model.release import Release, Subject
 
 NOW = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
@@ -63,6 +64,8 @@ POLICY = {
     },
 }
 
+POLICY_DIGEST = sha256_hex(canonical_bytes(Policy.model_validate(POLICY).as_document()))
+
 
 def verdict_document(
     verdict: str = "PASS", trials: tuple[tuple[str, str, str], ...] = (("load", "load", "PASS"),)
@@ -88,7 +91,7 @@ def make_bundle(
     parts = {
         "plan.yaml": b"seatrial: 1\ntitle: Booking\n",
         "plan.json": canonical_bytes(plan or PLAN),
-        "policy.json": canonical_bytes(POLICY),
+        "policy.json": canonical_bytes(Policy.model_validate(POLICY).as_document()),
         "environment.json": canonical_bytes({"host": "generator-1"}),
         "journal.jsonl": b'{"at_ns":0,"event":"started"}\n{"at_ns":9,"event":"ended"}\n',
         "verdict.json": canonical_bytes(verdict or verdict_document()),

@@ -176,7 +176,7 @@ def _put_on_trial(name: str, office: _Office, loaded: LoadedPlan, rules: LoadedP
     print(f"\n── {label} " + "─" * 60)
     print(render_text(result.verdict, colour=sys.stdout.isatty()))
     print(f"the service's own books: {bookings:,} bookings, {sold_twice:,} courts sold twice")
-    ruling = _decide(name, office, result)
+    ruling = _decide(name, office, rules, result)
     decision = _gate(name, office, manifest)
     print(f"the authority's decision, signed by reviewer and confirming officer: {ruling}")
     print(f"the rollout gate: {decision.answer}")
@@ -196,18 +196,18 @@ def _audit(url: str) -> tuple[int, int]:
     return int(audit["bookings"]), len(audit["double_booked"])
 
 
-def _decide(name: str, office: _Office, result: RunResult) -> str:
+def _decide(name: str, office: _Office, rules: LoadedPolicy, result: RunResult) -> str:
     """Confirm on PASS, refuse otherwise: what the officers of the demonstration do."""
     from seatrial.clock import SystemClock
-    from seatrial.confirmation.confirm import ConfirmationRequest, confirm
+    from seatrial.confirmation.confirm import ConfirmationRequest, confirm, digest_of
     from seatrial.confirmation.statement import Ruling, months_after
     from seatrial.evidence.keys import load_signer
-    from seatrial.evidence.recompute import recompute_verdict
     from seatrial.evidence.verifier import verify_bundle
     from seatrial.model.verdict import Verdict
+    from seatrial.trials.replay import replay_bytes
 
     now = SystemClock().now()
-    report = verify_bundle(result.bundle, office.trust, now, recompute_verdict)
+    report = verify_bundle(result.bundle, office.trust, now, replay_bytes)
     passed = result.verdict.verdict is Verdict.PASS
     request = ConfirmationRequest(
         ruling=Ruling.CONFIRMED if passed else Ruling.REFUSED,
@@ -215,7 +215,7 @@ def _decide(name: str, office: _Office, result: RunResult) -> str:
         reasons=() if passed else _against(result),
         conditions=(),
         system="Court booking",
-        policy_digest=None,
+        policy_digest=digest_of(rules.policy),
     )
     signers = [load_signer(office.keys[role]) for role in ("reviewer", "confirming-officer")]
     envelope = confirm(report, request, signers, office.trust, now)

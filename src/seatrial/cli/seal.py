@@ -151,11 +151,12 @@ def confirm(
     condition: Annotated[list[str] | None, typer.Option(help="ID;DUE;TEXT with DUE in RFC 3339.")] = None,
     valid_until: Annotated[str, typer.Option(help="RFC 3339; default: 6 months; at most 12.")] = "",
     system: Annotated[str, typer.Option(help="The system's name; default: the release's.")] = "",
-    policy_digest: Annotated[str, typer.Option(help="SHA-256 that the bundle's policy.json must have.")] = "",
+    policy: Annotated[str, typer.Option(help="The authority's policy: a shipped one's name, or a file.")] = "default",
     add_signature: Annotated[Path | None, typer.Option(help="Envelope to countersign with --key.")] = None,
 ) -> None:
     """Confirm or refuse on verified evidence, or add the second signature."""
-    from seatrial.confirmation.confirm import ConfirmationRequest, countersign
+    from seatrial.authoring.policies import load_policy
+    from seatrial.confirmation.confirm import ConfirmationRequest, countersign, digest_of
     from seatrial.confirmation.confirm import confirm as confirm_evidence
     from seatrial.confirmation.statement import Ruling, months_after, parse_confirmation
     from seatrial.errors import UsageError
@@ -168,11 +169,9 @@ def confirm(
         raise UsageError("--add-signature takes one --key and no new decision", remedy="It signs what stands there.")
     if add_signature is None and decision not in set(Ruling):
         raise UsageError("--decision is none of the words", value=repr(decision), remedy=" or ".join(Ruling) + ".")
+    policy_digest = digest_of(load_policy(policy).policy)
     report = _verified(bundle, trusted)
     _print_steps(report)
-    policy = policy_digest or None
-    if policy is None:
-        _print_policy(report)
     signers = [signer_of(path) for path in key]
     if add_signature is not None:
         envelope = countersign(
@@ -181,7 +180,7 @@ def confirm(
             signers[0],
             trust=trusted,
             now=now,
-            policy_digest=policy,
+            policy_digest=policy_digest,
         )
     else:
         request = ConfirmationRequest(
@@ -190,7 +189,7 @@ def confirm(
             reasons=tuple(reason or ()),
             conditions=tuple(_condition(text) for text in condition or ()),
             system=system,
-            policy_digest=policy,
+            policy_digest=policy_digest,
         )
         envelope = confirm_evidence(report, request, signers, trusted, now)
     _write(out, envelope)
@@ -294,14 +293,6 @@ def _verified(bundle: Path, trust: Trust) -> VerificationReport:
 def _print_steps(report: VerificationReport) -> None:
     for step in report.steps:
         typer.echo(str(step))
-
-
-def _print_policy(report: VerificationReport) -> None:
-    if report.policy is not None:
-        typer.echo(
-            f"judged by the tester's copy of policy {report.policy.get('title')!r}, sha256:{report.policy_digest}: "
-            "give --policy-digest to hold it to the authority's own"
-        )
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -23,6 +23,7 @@ from seatrial.confirmation.statement import (
     parse_confirmation,
 )
 from seatrial.errors import ConfirmationError, EnvelopeError, SignatureError
+from seatrial.evidence.canonical import canonical_bytes, sha256_hex
 from seatrial.evidence.envelope import add_signature, sign, verify
 from seatrial.evidence.keys import Signer, Trust, TrustedKey
 from seatrial.evidence.manifest import MANIFEST
@@ -33,7 +34,7 @@ from seatrial.model.release import Release, Subject
 from seatrial.units import parse_rate
 from seatrial.verdict.acceptance import shortfalls
 
-__all__ = ["ConfirmationRequest", "confirm", "countersign", "obstacles"]
+__all__ = ["ConfirmationRequest", "confirm", "countersign", "digest_of", "obstacles"]
 
 
 @dataclass(frozen=True)
@@ -46,31 +47,34 @@ class ConfirmationRequest:
         reasons: Sentences; a refusal on evidence that passed needs at least one.
         conditions: For CONFIRMED_WITH_CONDITIONS only.
         system: The system's name; empty takes the release's, or the plan's title.
-        policy_digest: SHA-256 that the bundle's ``policy.json`` must have; None does not compare.
+        policy_digest: SHA-256 that the bundle's ``policy.json`` must have: that of the authority's own policy.
     """
 
     ruling: Ruling
     valid_until: datetime
+    policy_digest: str
     reasons: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
     system: str = ""
-    policy_digest: str | None = None
 
 
-def obstacles(report: VerificationReport, policy_digest: str | None = None) -> tuple[str, ...]:
+def obstacles(report: VerificationReport, policy_digest: str) -> tuple[str, ...]:
     """Say everything that stands between this evidence and a confirmation; empty when nothing does.
 
     Args:
         report: The verification of the evidence.
-        policy_digest: SHA-256 that the bundle's ``policy.json`` must have; None does not compare.
+        policy_digest: SHA-256 that the bundle's ``policy.json`` must have: that of the authority's own policy.
     """
     found = [f"the evidence does not verify: {step}" for step in report.failures]
     if not report.ok and not found:
         found.append("the evidence was not verified in full")
     if report.release is None:
         found.append("the evidence binds no release")
-    if policy_digest is not None and report.policy_digest != policy_digest:
-        found.append(f"the trial was judged by another policy: sha256:{report.policy_digest}")
+    if report.policy_digest != policy_digest:
+        found.append(
+            f"the trial was judged by another policy: sha256:{report.policy_digest}, "
+            f"the authority's is sha256:{policy_digest}"
+        )
     verdict = report.verdict or {}
     if verdict.get("verdict") != "PASS":
         found.append(f"the verdict is {verdict.get('verdict', 'not known')}, not PASS")
@@ -93,6 +97,11 @@ def _too_little(report: VerificationReport) -> tuple[str, ...]:
     except ValidationError:
         return ("plan and policy can't be read, so it is not known what was asked",)
     return tuple(f"the plan asks too little: {lack}" for lack in shortfalls(plan, policy))
+
+
+def digest_of(policy: Policy) -> str:
+    """Return the SHA-256 that ``policy.json`` has in a bundle that was judged by this policy."""
+    return sha256_hex(canonical_bytes(policy.as_document()))
 
 
 def confirm(
@@ -227,7 +236,7 @@ def countersign(
     *,
     trust: Trust,
     now: datetime,
-    policy_digest: str | None = None,
+    policy_digest: str,
 ) -> bytes:
     """Add the second signature to a confirmation, on the same evidence.
 
