@@ -6,6 +6,7 @@ for its own.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -337,6 +338,9 @@ def test_python_of_a_plan_is_run_only_by_who_trusts_it(stories):
     trusted, bundle = stories("trusted_python")
     assert (trusted.code, trusted.complaints) == (0, []), trusted.out
     assert "PASS" in (bundle / "report.html").read_text()
+    code = json.loads((bundle / "environment.json").read_text())["code"]["visit"]
+    assert (bundle / code["file"]).read_text() == JOURNEY
+    assert code["sha256"] == hashlib.sha256(JOURNEY.encode()).hexdigest()
 
 
 MISTAKES = """\

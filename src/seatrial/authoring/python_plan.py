@@ -33,10 +33,12 @@ class PythonSource:
     Attributes:
         texts: Every text literal in it.
         dynamic: Whether it builds text at run time, so that ``texts`` may lack a step's name.
+        source: Its bytes.
     """
 
     texts: frozenset[str]
     dynamic: bool
+    source: bytes
 
 
 def _wrong(what: str, where: str, value: str, remedy: str) -> PlanError:
@@ -89,6 +91,7 @@ def inspect_journey(reference: str, base: Path) -> PythonSource:
     return PythonSource(
         frozenset(text for text in texts if isinstance(text, str)),
         any(isinstance(n, ast.JoinedStr) for n in ast.walk(tree)),
+        source,
     )
 
 

@@ -5,7 +5,7 @@ policy.json          the policy in force            release.json          what w
 environment.json     where it ran                   journal.jsonl         what happened, in order
 verdict.json         the verdict                    report.html           for people
 records/<trial>/part-NNNN.parquet                   health/<trial>.parquet
-diagnostics/<trial>.jsonl
+diagnostics/<trial>.jsonl                           code/NN-name.py       journeys in Python
 manifest.json        every file above, digested     attestations/test-result.dsse.json
 """
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seatrial.authoring.feeders import FeedTable, read_feed
 from seatrial.authoring.policies import LoadedPolicy
 from seatrial.authoring.yaml_plan import LoadedPlan
 from seatrial.backends.base import Backend, StageRun
@@ -32,19 +31,17 @@ from seatrial.errors import (
     UsageError,
     WorkerLostError,
 )
-from seatrial.evidence.bundle import ENVIRONMENT, PLAN, POLICY, RELEASE
-from seatrial.evidence.canonical import sha256_hex
 from seatrial.evidence.keys import Signer
 from seatrial.model.journal import Event, EventKind
-from seatrial.model.plan import plan_document
 from seatrial.model.profile import Stage
 from seatrial.model.trial import StressTrial
 from seatrial.model.verdict import StageResult
 from seatrial.samples.spool import health_file, stage_file
+from seatrial.trials.documents import Feeds, read_feeds, write_documents
 from seatrial.trials.finish import RunResult, close_bundle
 from seatrial.trials.observer import Observer
 from seatrial.trials.stopping import StopSignals
-from seatrial.trials.workspace import Workspace, environment_of, new_bundle_folder
+from seatrial.trials.workspace import Workspace, new_bundle_folder
 
 __all__ = ["RunOptions", "execute"]
 
@@ -108,7 +105,7 @@ def execute(
         RecordingError: the disk refused the beginning of the bundle, or its end.
     """
     _refuse_untrusted(loaded, options)
-    feeds = _read_feeds(loaded)
+    feeds = read_feeds(loaded)
     target = _permitted_target(loaded)
     folder = new_bundle_folder(options.out, loaded.plan.title, clock.now())
     workspace = Workspace(folder)
@@ -156,7 +153,7 @@ class _Run:
 
     def begin(
         self,
-        feeds: Sequence[Mapping[str, tuple[FeedTable, FeedRows]]],
+        feeds: Feeds,
         target: Target | TargetError,
         clock: Clock,
     ) -> bool:
@@ -166,8 +163,18 @@ class _Run:
             Whether it can; the run has ended where it can't.
         """
         plan, options = self._loaded.plan, self._options
-        self._feeds = tuple({name: rows for name, (_, rows) in journey.items()} for journey in feeds)
-        self._write_documents(feeds, None if isinstance(target, TargetError) else target, clock)
+        self._feeds = tuple(feeds)
+        write_documents(
+            self.workspace,
+            self._loaded,
+            self._policy,
+            release=options.release,
+            feeds=feeds,
+            target=None if isinstance(target, TargetError) else target,
+            command=options.command,
+            workers=options.workers,
+            started=clock.now(),
+        )
         # The epoch lets the rows of a run that was killed be brought onto the journal's clock.
         facts = {"seed": plan.seed, "workers": options.workers, "epoch_ns": self._epoch_ns}
         self._log(EventKind.RUN_STARTED, data=facts)
@@ -181,33 +188,6 @@ class _Run:
             self._note(error, trial=0)
             self._log(EventKind.RUN_ENDED)
             return False
-
-    def _write_documents(
-        self, feeds: Sequence[Mapping[str, tuple[FeedTable, FeedRows]]], target: Target | None, clock: Clock
-    ) -> None:
-        loaded, options = self._loaded, self._options
-        facts = {
-            f"{journey}.{variable}": {"rows": len(rows.rows), "sha256": _digest_of(table)}
-            for journey, tables in zip(loaded.plan.journeys, feeds, strict=True)
-            for variable, (table, rows) in tables.items()
-        }
-        self.workspace.write("plan.yaml", loaded.source)
-        self.workspace.write_json(PLAN, plan_document(loaded.plan))
-        self.workspace.write_json(POLICY, self._policy.policy.as_document())
-        if options.release is not None:
-            self.workspace.write(RELEASE, options.release)
-        environment = environment_of(
-            plan_digest=loaded.digest,
-            policy_digest=self._policy.digest,
-            plan_name=loaded.path.name,
-            command=options.command,
-            workers=options.workers,
-            backend="local",
-            started=clock.now(),
-            feeds=facts,
-            addresses=[at[0] for _, at in target.addresses] if target else [],
-        )
-        self.workspace.write_json(ENVIRONMENT, environment)
 
     def all_trials(self, target: Target) -> None:
         """Run every trial in the plan's order; a failure ends the run."""
@@ -374,18 +354,3 @@ def _permitted_target(loaded: LoadedPlan) -> Target | TargetError:
     stages = (stage for index, trial in enumerate(plan.trials) for stage in trial.stages(index, plan))
     check_authorised(target, plan.authorisation, max(stage.profile.peak for stage in stages))
     return target
-
-
-def _read_feeds(loaded: LoadedPlan) -> list[dict[str, tuple[FeedTable, FeedRows]]]:
-    feeds: list[dict[str, tuple[FeedTable, FeedRows]]] = []
-    for journey in loaded.plan.journeys.values():
-        tables = {name: (feed, read_feed(feed, loaded.base)) for name, feed in journey.feed.items()}
-        feeds.append(
-            {name: (table, FeedRows(table.columns, table.rows, feed.order)) for name, (feed, table) in tables.items()}
-        )
-    return feeds
-
-
-def _digest_of(table: FeedTable) -> str:
-    """Return the digest of a feed's rows: the rows themselves may be personal data and stay out of the evidence."""
-    return sha256_hex("\n".join("\x1f".join(row) for row in (table.columns, *table.rows)).encode())

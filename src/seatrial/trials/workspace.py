@@ -116,8 +116,14 @@ class Workspace:
         return self.folder / "health" / f"{trial_slug(trial, name)}.parquet"
 
     def write(self, name: str, content: bytes) -> None:
-        """Write one document."""
-        self._guard(lambda: (self.folder / name).write_bytes(content))
+        """Write one document; folders in its name are made."""
+
+        def write() -> None:
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+        self._guard(write)
 
     def write_json(self, name: str, value: Any) -> None:
         """Write one document as canonical JSON."""
@@ -150,8 +156,6 @@ class Workspace:
             label = its.labels[step] if 0 <= step < len(its.labels) else str(step)
             row = {"journey": title, "step": label, "outcome": Outcome(outcome).label, "detail": detail, "count": count}
             lines.append(canonical_bytes(row) + b"\n")
-        folder = self.folder / "diagnostics"
-        self._guard(lambda: folder.mkdir(exist_ok=True))
         self.write(f"diagnostics/{trial_slug(trial, name)}.jsonl", b"".join(lines))
 
     def close(self) -> None:

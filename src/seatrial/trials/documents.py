@@ -1,0 +1,100 @@
+"""What is known of a run before its first request, as documents of the bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from seatrial.authoring.feeders import read_feed
+from seatrial.authoring.policies import LoadedPolicy
+from seatrial.authoring.python_plan import inspect_journey
+from seatrial.authoring.yaml_plan import LoadedPlan
+from seatrial.engine.arrivals import FeedRows
+from seatrial.engine.http.target import Target
+from seatrial.evidence.bundle import ENVIRONMENT, PLAN, POLICY, RELEASE
+from seatrial.evidence.canonical import sha256_hex
+from seatrial.model.plan import plan_document
+from seatrial.trials.workspace import Workspace, environment_of
+
+__all__ = ["Feeds", "read_feeds", "write_documents"]
+
+Feeds = Sequence[Mapping[str, FeedRows]]
+"""For each journey in the plan's order, variable name to rows."""
+
+
+def read_feeds(loaded: LoadedPlan) -> Feeds:
+    """Return every feed's rows.
+
+    Raises:
+        PlanError: a file changed since the plan was checked.
+    """
+    feeds = []
+    for journey in loaded.plan.journeys.values():
+        tables = {name: (read_feed(feed, loaded.base), feed.order) for name, feed in journey.feed.items()}
+        feeds.append({name: FeedRows(table.columns, table.rows, order) for name, (table, order) in tables.items()})
+    return feeds
+
+
+def write_documents(
+    workspace: Workspace,
+    loaded: LoadedPlan,
+    policy: LoadedPolicy,
+    *,
+    release: bytes | None,
+    feeds: Feeds,
+    target: Target | None,
+    command: Sequence[str],
+    workers: int,
+    started: datetime,
+) -> None:
+    """Write plan, policy, release, the code of journeys in Python, and the environment.
+
+    Rows of feeds may be personal data and stay out of the evidence; their digests are in it.
+
+    Raises:
+        PlanError: the file of a journey in Python can't be read any more.
+        RecordingError: the disk refuses.
+    """
+    facts = {
+        f"{journey}.{variable}": {"rows": len(rows.rows), "sha256": _digest_of(rows)}
+        for journey, tables in zip(loaded.plan.journeys, feeds, strict=True)
+        for variable, rows in tables.items()
+    }
+    workspace.write("plan.yaml", loaded.source)
+    workspace.write_json(PLAN, plan_document(loaded.plan))
+    workspace.write_json(POLICY, policy.policy.as_document())
+    if release is not None:
+        workspace.write(RELEASE, release)
+    environment = environment_of(
+        plan_digest=loaded.digest,
+        policy_digest=policy.digest,
+        plan_name=loaded.path.name,
+        command=command,
+        workers=workers,
+        backend="local",
+        started=started,
+        feeds=facts,
+        addresses=[at[0] for _, at in target.addresses] if target else [],
+    )
+    workspace.write_json(ENVIRONMENT, environment | {"code": _write_code(workspace, loaded)})
+
+
+def _write_code(workspace: Workspace, loaded: LoadedPlan) -> dict[str, Any]:
+    """Write the files that journeys in Python come from and return where each journey's is, with its digest.
+
+    What the file imports from elsewhere is not followed: that is the tester's machine, not the plan.
+    """
+    code: dict[str, Any] = {}
+    for index, (name, journey) in enumerate(loaded.plan.journeys.items()):
+        if journey.python is not None:
+            source = inspect_journey(journey.python, loaded.base).source
+            file = f"code/{index + 1:02d}-{Path(journey.python.rpartition(':')[0]).stem}.py"
+            workspace.write(file, source)
+            code[name] = {"file": file, "sha256": sha256_hex(source)}
+    return code
+
+
+def _digest_of(rows: FeedRows) -> str:
+    return sha256_hex("\n".join("\x1f".join(row) for row in (rows.columns, *rows.rows)).encode())
