@@ -183,7 +183,7 @@ _EVIDENCE: dict[str, tuple[str, str]] = {
     ),
     "validity.no_stage_finished": ("No stage of the trial was finished.", "測試沒有完成任何階段。"),
     "validity.stage_unfinished": ("Stage {level} was not finished.", "階段 {level} 未完成。"),
-    "validity.no_records": ("There is not a single record.", "一項記錄也沒有。"),
+    "validity.no_records": ("No finished stage has a single record.", "已完成的階段中一項記錄也沒有。"),
     "validity.too_few": (
         "There are {measured} judged records; at least {limit} are needed.",
         "只有 {measured} 項可供判斷的記錄，最少需要 {limit} 項。",
