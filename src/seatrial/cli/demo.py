@@ -224,14 +224,10 @@ def _decide(name: str, office: _Office, rules: LoadedPolicy, result: RunResult) 
 
 
 def _against(result: RunResult) -> tuple[str, ...]:
-    """Return what speaks against the release: not the limits that it kept."""
-    return tuple(
-        reason.text
-        for trial in result.verdict.trials
-        if str(trial.verdict) != "PASS"
-        for reason in trial.reasons
-        if not reason.code.endswith(".kept") and reason.code != "breakpoint.none"
-    )
+    """Return what speaks against the release: what is broken, or, where nothing is, what stays open."""
+    reasons = [reason for trial in result.verdict.trials if trial.verdict != "PASS" for reason in trial.reasons]
+    broken = tuple(reason.text for reason in reasons if ".broken" in reason.code)
+    return broken or tuple(reason.text for reason in reasons if not reason.code.endswith((".kept", ".none")))
 
 
 def _gate(name: str, office: _Office, manifest: Path) -> Decision:
