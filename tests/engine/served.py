@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from seatrial.engine.arrivals import FeedRows
-from seatrial.engine.driver import Driver, StageDone, StageOrder
+from seatrial.engine.driver import Driver
 from seatrial.engine.health import HealthMonitor, HealthRow
 from seatrial.engine.http.target import Target, tls_context
 from seatrial.engine.python_session import JourneyFunction, start_python
 from seatrial.engine.recorder import Recorder
 from seatrial.engine.scripted import CompiledJourney, compile_journey
+from seatrial.engine.stage import StageDone, StageOrder
 from seatrial.model.journey import Journey
 from seatrial.model.profile import Stage, constant
 from seatrial.model.sample import NEVER, Outcome

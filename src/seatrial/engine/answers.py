@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import jsonpath
+import orjson
 
 from seatrial.engine.http.message import Response
 from seatrial.engine.session import Session
@@ -19,9 +20,10 @@ __all__ = ["MISSING", "CheckAnswer", "compile_check", "compile_extract", "json_o
 MISSING: Final = object()
 
 CheckAnswer = Callable[[Response], tuple[Outcome, str]]
-_Find = Callable[[Response], list[Any]]
+_Walk = Callable[[Any], list[Any]]
 _OK: Final = (Outcome.OK, "")
 
+_SAME_IN_BOTH: Final = frozenset({str, int, bool, type(None)})
 _PLAIN_PATH = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_]*|\[\d+\]|\[\*\])*")
 _PLAIN_PART = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]|(\[\*\])")
 
@@ -38,7 +40,32 @@ def json_of(response: Response) -> Any:
         raise ValueError("JSON that is nested too deeply") from error
 
 
-def _json_finder(path: str) -> Callable[[Any], list[Any]]:
+def _walk_json(walk: _Walk, response: Response, choose: Callable[[int], int]) -> Any:
+    """Return the match that ``choose`` picks by their number; MISSING without any, or without JSON.
+
+    orjson is several times faster than the standard library, but takes whole numbers beyond 64 bits for fractions:
+    whatever is not surely the same in both, and whatever it refuses, goes the standard library's way.
+    """
+    try:
+        found = walk(orjson.loads(response.body))
+        exact = True
+    except orjson.JSONDecodeError:
+        found, exact = _walk_slowly(walk, response), False
+    if not found:
+        return MISSING
+    index = choose(len(found))
+    value = found[index]
+    return value if exact and type(value) in _SAME_IN_BOTH else _walk_slowly(walk, response)[index]
+
+
+def _walk_slowly(walk: _Walk, response: Response) -> list[Any]:
+    try:
+        return walk(json_of(response))
+    except ValueError:
+        return []
+
+
+def _json_finder(path: str) -> _Walk:
     """Return a function from a JSON value to all matches of an RFC 9535 path.
 
     Paths of names, indexes and ``[*]`` alone are walked directly; all others by the ``python-jsonpath`` library.
@@ -56,16 +83,39 @@ def _json_finder(path: str) -> Callable[[Any], list[Any]]:
     parts: list[str | int | None] = [
         name or (None if star else int(index)) for name, index, star in _PLAIN_PART.findall(path)
     ]
+    return _straight(parts) if None not in parts else _branching(parts)
+
+
+def _straight(parts: Sequence[str | int | None]) -> _Walk:
+    """Return a walk along names and indexes alone: it has one match or none."""
 
     def find(value: Any) -> list[Any]:
-        found = [value]
         for part in parts:
+            if isinstance(part, str):
+                if not isinstance(value, dict) or part not in value:
+                    return []
+            elif not isinstance(value, list) or part is None or part >= len(value):
+                return []
+            value = value[part]
+        return [value]
+
+    return find
+
+
+def _branching(parts: Sequence[str | int | None]) -> _Walk:
+    """Return a walk that takes every child where a part is None."""
+    star = parts.index(None)
+    before, rest = _straight(parts[:star]), parts[star + 1 :]
+
+    def find(value: Any) -> list[Any]:
+        found = [child for node in before(value) for child in _children(node)]
+        for part in rest:
             if part is None:
-                found = [item for v in found for item in _children(v)]
+                found = [child for node in found for child in _children(node)]
             elif isinstance(part, str):
-                found = [v[part] for v in found if isinstance(v, dict) and part in v]
+                found = [node[part] for node in found if isinstance(node, dict) and part in node]
             else:
-                found = [v[part] for v in found if isinstance(v, list) and part < len(v)]
+                found = [node[part] for node in found if isinstance(node, list) and part < len(node)]
         return found
 
     return find
@@ -77,30 +127,16 @@ def _children(value: Any) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else []
 
 
-def _finder(extract: Extract) -> _Find:
-    if extract.json_path is not None:
-        walk = _json_finder(extract.json_path)
-
-        def find_json(response: Response) -> list[Any]:
-            try:
-                return walk(json_of(response))
-            except ValueError:
-                return []
-
-        return find_json
-    if extract.regex is not None:
-        pattern = re.compile(extract.regex)
-        group = 1 if pattern.groups else 0
-        return lambda response: [
-            match[group] for match in pattern.finditer(response.body.decode("utf-8", "replace")) if match[group]
-        ]
-    name = str(extract.header)
-    return lambda response: list(response.headers(name))
-
-
 def compile_extract(extract: Extract) -> Callable[[Response, Session], Any]:
     """Return a function that gives the extracted value, or ``MISSING``."""
-    find, pick = _finder(extract), extract.pick
+    pick = extract.pick
+    if extract.json_path is not None:
+        walk = _json_finder(extract.json_path)
+        if pick == "random":
+            return lambda response, session: _walk_json(walk, response, session.draw)
+        choose = _first if pick == "first" else _last
+        return lambda response, session: _walk_json(walk, response, choose)
+    find = _text_finder(extract)
 
     def take(response: Response, session: Session) -> Any:
         found = find(response)
@@ -111,6 +147,25 @@ def compile_extract(extract: Extract) -> Callable[[Response, Session], Any]:
         return found[0] if pick == "first" else found[-1]
 
     return take
+
+
+def _first(count: int) -> int:
+    return 0
+
+
+def _last(count: int) -> int:
+    return count - 1
+
+
+def _text_finder(extract: Extract) -> Callable[[Response], list[str]]:
+    if extract.regex is not None:
+        pattern = re.compile(extract.regex)
+        group = 1 if pattern.groups else 0
+        return lambda response: [
+            match[group] for match in pattern.finditer(response.body.decode("utf-8", "replace")) if match[group]
+        ]
+    name = str(extract.header)
+    return lambda response: list(response.headers(name))
 
 
 def compile_check(check: Check) -> CheckAnswer:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
-    from seatrial.engine.driver import StageOrder
     from seatrial.engine.session import Session
+    from seatrial.engine.stage import StageOrder
 
 __all__ = ["Arrival", "FeedRows", "arrivals_of"]
 

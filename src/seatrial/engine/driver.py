@@ -10,7 +10,6 @@ import select
 import ssl
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import cycle
 from time import monotonic_ns
@@ -23,13 +22,13 @@ from seatrial.engine.http.target import Target
 from seatrial.engine.recorder import Diagnostics, Recorder
 from seatrial.engine.scripted import CompiledJourney
 from seatrial.engine.session import PAUSE, REQUEST, Session, StepFailedError, close_flow, journey_broke
+from seatrial.engine.stage import StageDone, StageOrder
 from seatrial.engine.timer import Alarm
 from seatrial.errors import EngineError
 from seatrial.model.sample import NEVER, SESSION_STRIDE, Outcome
-from seatrial.model.schedule import Schedule
 from seatrial.units import SECOND
 
-__all__ = ["Driver", "StageDone", "StageOrder"]
+__all__ = ["Driver"]
 
 _EVENTS: Final = 32
 _ADMIT: Final = 32
@@ -44,44 +43,6 @@ class Listener(Protocol):
     def on_event(self, mask: int) -> None:
         """Take an event."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class StageOrder:
-    """What a worker is told to offer.
-
-    Attributes:
-        schedule: The whole stage's arrivals.
-        stage: Index of the stage in its trial.
-        start_ns: Instant on the monotonic clock that arrivals count from.
-        duration_ns: Length of the profile.
-        drain_ns: Longest wait for the tail.
-        worker: Index of this worker.
-        workers: Number of workers.
-    """
-
-    schedule: Schedule
-    stage: int
-    start_ns: int
-    duration_ns: int
-    drain_ns: int
-    worker: int
-    workers: int
-
-
-@dataclass(frozen=True, slots=True)
-class StageDone:
-    """What a worker says at the end of a stage; times on the monotonic clock.
-
-    Attributes:
-        sessions: Sessions that it intended, unsent ones included.
-        load_end_ns: When the last arrival had been due.
-        drained_ns: When its last session was over or given up.
-    """
-
-    sessions: int
-    load_end_ns: int
-    drained_ns: int
 
 
 class Driver:
@@ -136,7 +97,6 @@ class Driver:
         self._active: set[Session] = set()
         self._pauses: list[tuple[int, int, Session]] = []
         self._deadlines: dict[int, OrderedDict[Session, int]] = {}
-        self._waits: dict[Session, int] = {}
         self._failed: deque[tuple[Session, StepFailedError]] = deque()
         self._intended = 0
         self._stop_by_ns = NEVER
@@ -176,19 +136,24 @@ class Driver:
         return None
 
     def expect_by(self, session: Session, wait_ns: int, now: int) -> None:
-        """Set the session's deadline to ``now + wait_ns``, in place of one it may have."""
-        self.answered(session)
+        """Set the session's deadline to ``now + wait_ns``, in place of one it may have.
+
+        Deadlines of one length are due in the order in which they are set, so a queue for each length, in which a
+        session that is answered is forgotten at once, is all that is needed.
+        """
+        if session.deadlines is not None:
+            del session.deadlines[session]
         queue = self._deadlines.get(wait_ns)
         if queue is None:
             queue = self._deadlines[wait_ns] = OrderedDict()
         queue[session] = now + wait_ns
-        self._waits[session] = wait_ns
+        session.deadlines = queue
 
     def answered(self, session: Session) -> None:
         """Drop the session's deadline, if it has one."""
-        wait_ns = self._waits.pop(session, None)
-        if wait_ns is not None:
-            del self._deadlines[wait_ns][session]
+        if session.deadlines is not None:
+            del session.deadlines[session]
+            session.deadlines = None
 
     def fail(self, session: Session, error: StepFailedError) -> None:
         """Throw ``error`` into the session in the next turn (not now: its flow may be running)."""
@@ -296,12 +261,12 @@ class Driver:
         if now < load_end_ns:
             due_ns = min(due_ns, load_end_ns)
         due_ns = min(due_ns, now + _TURN_CAP_NS)
-        wait = 0.0
-        if due_ns > now and not self._failed:
-            self._alarm.set(due_ns)
-            wait = 1.0
         self._health.turn(monotonic_ns() - self._woke_ns)
-        events = self._epoll.poll(wait, _EVENTS)
+        events = self._epoll.poll(0, _EVENTS)
+        if not events and due_ns > now and not self._failed:
+            # Setting the alarm costs a system call: only who has nothing to read needs it.
+            self._alarm.set(due_ns)
+            events = self._epoll.poll(1.0, _EVENTS)
         self._woke_ns = monotonic_ns()
         listeners = self._listeners
         for fd, mask in events:
@@ -373,7 +338,7 @@ class Driver:
         """End a session early: the steps it had left are records too."""
         journey = self._journeys[session.journey]
         for step in journey.left_after(session):
-            session.prepare(step, b"", 0, is_head=False, repeatable=False)
+            session.prepare(step, b"", 0, False, False)
             session.record(Outcome.ABORTED, 0, 0, now)
         if session.flow is not None:
             close_flow(session.flow)

@@ -157,7 +157,7 @@ class PythonSession:
             data = encode_request(method, driver.target.base + path, self._fields(kind, headers or {}), body)
         except ValueError as error:
             raise session.refuse(self._steps[name], wait_ns, str(error)) from error
-        session.prepare(self._steps[name], data, wait_ns, is_head=method == "HEAD", repeatable=method in _IDEMPOTENT)
+        session.prepare(self._steps[name], data, wait_ns, method == "HEAD", method in _IDEMPOTENT)
         response: Response = await _REQUEST
         if response.sets_cookies:
             store_cookies(session.cookies, response.headers("set-cookie"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
+from json.encoder import encode_basestring as json_text
 from typing import Any
 from urllib.parse import quote
 
@@ -18,36 +20,62 @@ Render = Callable[[Variables, Mapping[str, str]], bytes]
 _Part = str | Callable[[Variables], str]
 
 _PLAIN = "-._~"
+_PLAIN_ONLY = re.compile(r"[A-Za-z0-9\-._~]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class UnsetVariableError(Exception):
     """A template names a variable that has no value in this session, or none that can stand there."""
 
 
-def _lookup(variable: Variable, variables: Variables) -> Any:
-    try:
-        value = variables[variable.name]
-        return value if variable.field is None else value[variable.field]
-    except (KeyError, TypeError) as error:
-        field = "" if variable.field is None else f".{variable.field}"
-        raise UnsetVariableError(f"${{{variable.name}{field}}} has no value") from error
+def _getter(variable: Variable) -> Callable[[Variables], Any]:
+    """Return a function from a session's variables to this one's value; it raises where there is none."""
+    name, field = variable.name, variable.field
+
+    def missing() -> UnsetVariableError:
+        return UnsetVariableError(f"{variable} has no value")
+
+    def plain(variables: Variables) -> Any:
+        try:
+            return variables[name]
+        except KeyError as error:
+            raise missing() from error
+
+    def column(variables: Variables) -> Any:
+        try:
+            return variables[name][field]
+        except (KeyError, TypeError) as error:
+            raise missing() from error
+
+    return plain if field is None else column
 
 
 def _text(value: Any) -> str:
     """Return a value as it stands in a path, a header or a form: JSON's spelling for what is not text."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: Any) -> str:
+    """Return a value as JSON. Texts and whole numbers, which most are, take a tenth of the usual way's time."""
+    kind = type(value)
+    if kind is str:
+        return json_text(value)
+    return str(value) if kind is int else json.dumps(value, ensure_ascii=False)
 
 
 def _parts(template: str, encode: Callable[[str], str]) -> list[_Part]:
     """Return a template's literal texts as they are and its variables as functions, encoded."""
 
     def fill(variable: Variable) -> _Part:
-        return lambda variables: encode(_text(_lookup(variable, variables)))
+        get = _getter(variable)
+        return lambda variables: encode(_text(get(variables)))
 
     return [part if isinstance(part, str) else fill(part) for part in parse_template(template)]
 
 
 def _quoted(value: str) -> str:
+    if _PLAIN_ONLY.fullmatch(value):
+        return value
     return quote(value, safe=_PLAIN, errors="surrogatepass")
 
 
@@ -67,14 +95,14 @@ def _path_parts(step: RequestStep, base: str) -> list[_Part]:
     pieces = parse_template(step.path)
     if not isinstance(pieces[0], Variable):
         return [base, *_parts(step.path, _quoted)]
-    first, fill = pieces[0], _address(base)
+    get, fill = _getter(pieces[0]), _address(base)
     rest = step.path.partition("}")[2]
-    return [lambda variables: fill(_text(_lookup(first, variables))), *_parts(rest, _quoted)]
+    return [lambda variables: fill(_text(get(variables))), *_parts(rest, _quoted)]
 
 
 def _head_safe(value: str) -> str:
     """Return a header value from data, without anything that could start a field of its own."""
-    if any(ord(c) < 32 or ord(c) == 127 for c in value):
+    if _CONTROL.search(value):
         raise UnsetVariableError(f"a value with control characters can't stand in a header: {value[:40]!r}")
     return value
 
@@ -97,12 +125,12 @@ def _json_parts(value: Any) -> list[_Part]:
         return [json.dumps(value)]
     pieces = parse_template(value)
     if len(pieces) == 1 and isinstance(pieces[0], Variable):
-        only = pieces[0]
-        return [lambda variables: json.dumps(_lookup(only, variables), ensure_ascii=False)]
+        get = _getter(pieces[0])
+        return [lambda variables: _json(get(variables))]
     if all(isinstance(piece, str) for piece in pieces):
         return [json.dumps("".join(map(str, pieces)), ensure_ascii=False)]
-    inner = _parts(value, str)
-    return [lambda variables: json.dumps(_join(inner, variables), ensure_ascii=False)]
+    inner = _joiner(_parts(value, str))
+    return [lambda variables: json_text(inner(variables))]
 
 
 def _form_parts(form: Mapping[str, str | int | float]) -> list[_Part]:
@@ -115,19 +143,22 @@ def _form_parts(form: Mapping[str, str | int | float]) -> list[_Part]:
     return parts
 
 
-def _join(parts: list[_Part], variables: Variables) -> str:
-    return "".join([part if isinstance(part, str) else part(variables) for part in parts])
-
-
-def _merged(parts: list[_Part]) -> list[_Part]:
-    """Return the parts with neighbouring literals joined."""
-    merged: list[_Part] = []
+def _joiner(parts: list[_Part]) -> Callable[[Variables], str]:
+    """Return a function from a session's variables to the whole text, neighbouring literals joined beforehand."""
+    merged: list[_Part] = [""]
     for part in parts:
-        if merged and isinstance(part, str) and isinstance(merged[-1], str):
-            merged[-1] += part
+        last = merged[-1]
+        if isinstance(part, str) and isinstance(last, str):
+            merged[-1] = last + part
         else:
             merged.append(part)
-    return merged
+    if len(merged) == 1:
+        (only,) = merged
+        return lambda variables: str(only)
+    before, fill, after = merged[0], merged[1], merged[2] if len(merged) > 2 else ""
+    if len(merged) <= 3 and isinstance(before, str) and isinstance(after, str) and not isinstance(fill, str):
+        return lambda variables: before + fill(variables) + after  # the most frequent case by far
+    return lambda variables: "".join([part if isinstance(part, str) else part(variables) for part in merged])
 
 
 def _body_parts(step: RequestStep) -> tuple[list[_Part] | None, str | None]:
@@ -167,15 +198,16 @@ def compile_request(step: RequestStep, base: str, fields: Mapping[str, str]) -> 
             head.append(f"{name}: {value}\r\n")
     for name, value in step.headers.items():
         head += [f"{name}: ", *_parts(value, _head_safe), "\r\n"]
-    return _renderer(_merged(head), None if body is None else _merged(body), step.method)
+    return _renderer(head, body, step.method)
 
 
 def _renderer(head: list[_Part], body: list[_Part] | None, method: str) -> Render:
     sends_length = body is not None or method in {"POST", "PUT", "PATCH"}
+    start_of, content_of = _joiner(head), _joiner(body or [])
     if all(isinstance(part, str) for part in [*head, *(body or [])]):
-        content = _join(body or [], {}).encode()
+        content = content_of({}).encode()
         length = f"content-length: {len(content)}\r\n" if sends_length else ""
-        start = (_join(head, {}) + length).encode()
+        start = (start_of({}) + length).encode()
         whole = start + b"\r\n" + content
 
         def fixed(variables: Variables, cookies: Mapping[str, str]) -> bytes:
@@ -185,11 +217,13 @@ def _renderer(head: list[_Part], body: list[_Part] | None, method: str) -> Rende
 
     def filled(variables: Variables, cookies: Mapping[str, str]) -> bytes:
         # JSON from a service may hold half a surrogate pair; it goes back as it came, and nothing breaks.
-        content = _join(body, variables).encode(errors="surrogatepass") if body is not None else b""
-        start = _join(head, variables)
+        content = content_of(variables).encode(errors="surrogatepass") if sends_length else b""
+        start = start_of(variables)
         if sends_length:
-            start += f"content-length: {len(content)}\r\n"
-        return start.encode(errors="surrogatepass") + (_cookie_field(cookies) if cookies else b"") + b"\r\n" + content
+            start = f"{start}content-length: {len(content)}\r\n"
+        if cookies:
+            return start.encode(errors="surrogatepass") + _cookie_field(cookies) + b"\r\n" + content
+        return f"{start}\r\n".encode(errors="surrogatepass") + content
 
     return filled
 

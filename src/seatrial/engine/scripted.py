@@ -79,31 +79,28 @@ def compile_journey(journey: Journey, base: str, fields: Mapping[str, str], resp
         steps.append((len(steps), step.when))
 
     def start(session: Session) -> Generator[int, Any, None]:
+        variables, cookies = session.variables, session.cookies
         for item in program:
             if isinstance(item, int):
                 session.wake_ns = session.ready_ns + item
                 yield PAUSE
                 continue
-            if item.when is not None and session.variables.get(item.when) is None:
+            if item.when is not None and variables.get(item.when) is None:
                 continue
-            _prepare(session, item)
+            try:
+                data = item.render(variables, cookies)
+            except UnsetVariableError as error:
+                raise session.refuse(item.index, item.wait_ns, str(error)) from error
+            session.prepare(item.index, data, item.wait_ns, item.is_head, item.repeatable)
             response = yield REQUEST
             if response.sets_cookies:
-                store_cookies(session.cookies, response.headers("set-cookie"))
+                store_cookies(cookies, response.headers("set-cookie"))
             outcome, detail = item.check(response)
             if item.extracts and outcome is Outcome.OK:
                 outcome, detail = _extract(session, item, response)
             session.settle(response, outcome, detail)
 
     return CompiledJourney(start, tuple(steps))
-
-
-def _prepare(session: Session, step: _CompiledStep) -> None:
-    try:
-        data = step.render(session.variables, session.cookies)
-    except UnsetVariableError as error:
-        raise session.refuse(step.index, step.wait_ns, str(error)) from error
-    session.prepare(step.index, data, step.wait_ns, is_head=step.is_head, repeatable=step.repeatable)
 
 
 def _extract(session: Session, step: _CompiledStep, response: Any) -> tuple[Outcome, str]:

@@ -8,6 +8,7 @@ session sleeps until ``wake_ns``).
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Coroutine, Generator
 from inspect import CORO_SUSPENDED, getcoroutinestate
 from pathlib import Path
@@ -62,6 +63,7 @@ class Session:
         wake_ns: When a pause ends.
         first_byte_ns: Of the current exchange; NEVER until it comes.
         waiting: Whether an exchange is under way.
+        deadlines: The driver's queue that holds the session's deadline; None while it has none.
     """
 
     __slots__ = (
@@ -74,6 +76,7 @@ class Session:
         "bytes_out",
         "connection",
         "cookies",
+        "deadlines",
         "driver",
         "first_byte_ns",
         "flow",
@@ -95,6 +98,7 @@ class Session:
         self.variables: dict[str, Any] = {}
         self.cookies: dict[str, str] = {}
         self.connection: Connection | None = None
+        self.deadlines: OrderedDict[Session, int] | None = None
         self.step = -1
         self.ready_ns = at_ns
         self.intended_ns = at_ns
@@ -116,7 +120,7 @@ class Session:
         z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
         return (z ^ (z >> 31)) % below
 
-    def prepare(self, step: int, data: bytes, wait_ns: int, *, is_head: bool, repeatable: bool) -> None:
+    def prepare(self, step: int, data: bytes, wait_ns: int, is_head: bool, repeatable: bool) -> None:
         """Set what the next ``REQUEST`` sends.
 
         Args:
@@ -139,7 +143,7 @@ class Session:
 
     def refuse(self, step: int, wait_ns: int, reason: str) -> StepFailedError:
         """Record a step that can't be written as a request, and return the error that ends its session."""
-        self.prepare(step, b"", wait_ns, is_head=False, repeatable=False)
+        self.prepare(step, b"", wait_ns, False, False)
         self.record(Outcome.ABORTED, 0, 0, self.ready_ns)
         self.driver.diagnostics.add(self.journey, step, Outcome.ABORTED, reason)
         return StepFailedError(Outcome.ABORTED, reason)
@@ -246,7 +250,19 @@ class Session:
         Raises:
             StepFailedError: the outcome is not OK.
         """
-        self.record(outcome, response.status, response.size, self.ready_ns)
+        self.driver.recorder.add(
+            self.journey,
+            self.step,
+            self.number,
+            self.intended_ns,
+            self._sent_ns,
+            self.first_byte_ns,
+            self.ready_ns,
+            outcome,
+            response.status,
+            self.bytes_out,
+            response.size,
+        )
         if outcome is not Outcome.OK:
             self.driver.diagnostics.add(self.journey, self.step, outcome, detail)
             raise StepFailedError(outcome, detail)

@@ -15,12 +15,13 @@ import numpy as np
 
 from seatrial import __version__
 from seatrial.engine.arrivals import FeedRows
-from seatrial.engine.driver import Driver, StageDone, StageOrder
+from seatrial.engine.driver import Driver
 from seatrial.engine.health import HealthMonitor, HealthRow
 from seatrial.engine.http.target import Target, tls_context
 from seatrial.engine.python_session import JourneyFunction, start_python
 from seatrial.engine.recorder import Recorder
 from seatrial.engine.scripted import CompiledJourney, compile_journey
+from seatrial.engine.stage import StageDone, StageOrder
 from seatrial.errors import RecordingError, SeatrialError
 from seatrial.model.journey import Journey
 from seatrial.model.plan import Plan
