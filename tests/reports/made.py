@@ -176,7 +176,7 @@ class Made:
         part = self.folder / "records" / self.slug(index) / "part-0000.parquet"
         part.parent.mkdir(parents=True)
         records.write_parquet(part)
-        self._health(index, first_ns)
+        self._health(index, first_ns, records)
         self._diagnostics(index, records)
         if self.cut_ns is None:
             self.say(EventKind.TRIAL_ENDED, trial=index)
@@ -257,7 +257,15 @@ class Made:
             }
         ).cast(_TYPES)  # type: ignore[arg-type]
 
-    def _health(self, index: int, first_ns: int) -> None:
+    def _health(self, index: int, first_ns: int, records: pl.DataFrame) -> None:
+        def in_progress(worker: int) -> np.ndarray:
+            mine = records.filter((pl.col("session") % SESSION_STRIDE) % 2 == worker).group_by("session")
+            spans = mine.agg(pl.col("sent_ns").min(), pl.col("done_ns").max()).drop_nulls()
+            begun, over = (
+                np.searchsorted(spans[name].sort().to_numpy(), at, side="right") for name in spans.columns[1:]
+            )
+            return begun - over
+
         at = np.arange(first_ns + SECOND, max(self.now_ns, first_ns + 2 * SECOND), SECOND)
         frames = [
             pl.DataFrame(
@@ -269,7 +277,7 @@ class Made:
                     "gc_ns": np.zeros(len(at), np.int64),
                     "rss_bytes": np.full(len(at), 90_000_000),
                     "open_files": pl.Series([60] * len(at), dtype=pl.Int32),
-                    "sessions": pl.Series([40] * len(at), dtype=pl.Int32),
+                    "sessions": pl.Series(in_progress(worker), dtype=pl.Int32),
                     "machine_cpu": np.clip(0.45 + 0.001 * np.arange(len(at)), 0, 0.97),
                     "steal_share": np.zeros(len(at)),
                 }

@@ -162,12 +162,36 @@ def records(plan: Plan, stage: Stage, law: Law, seed: int = 1, started_ns: int =
     return made.with_columns(never).cast(dict(RECORD_SCHEMA)).sort(["session", "step"])
 
 
-def health(logs: Sequence[StageLog], workers: int = 1, cpu: float = 0.2, stall_ns: int = MS) -> pl.DataFrame:
-    """Return one row per worker and second over the stages, every worker alike."""
+def spans(frame: pl.DataFrame, worker: int, workers: int) -> tuple[Int64, Int64]:
+    """Return when a worker's sessions began and ended, each ascending; for journeys without pauses at their edges."""
+    mine = frame.filter((pl.col("session") % SESSION_STRIDE) % workers == worker)
+    mine = mine.group_by("session").agg(pl.col("sent_ns").min(), pl.col("done_ns").max()).drop_nulls()
+    return np.sort(mine["sent_ns"].to_numpy()), np.sort(mine["done_ns"].to_numpy())
+
+
+def health(
+    logs: Sequence[StageLog],
+    workers: int = 1,
+    cpu: float = 0.2,
+    stall_ns: int = MS,
+    of: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """Return one row per worker and second over the stages, every worker alike but for the sessions of records ``of``.
+
+    Without records there is one session in progress at all times.
+    """
     end_ns = max((log.drained_ns or log.started_ns for log in logs), default=0)
     start_ns = min((log.started_ns for log in logs), default=0)
+    known = {} if of is None else {worker: spans(of, worker, workers) for worker in range(workers)}
+
+    def sessions(worker: int, at_ns: int) -> int:
+        if worker not in known:
+            return 1
+        begun, over = (int(np.searchsorted(edges, at_ns, side="right")) for edges in known[worker])
+        return begun - over
+
     rows = [
-        (worker, at_ns, cpu, stall_ns, 0, 50_000_000, 20, 1, cpu / 2, 0.0)
+        (worker, at_ns, cpu, stall_ns, 0, 50_000_000, 20, sessions(worker, at_ns), cpu / 2, 0.0)
         for worker in range(workers)
         for at_ns in range(start_ns, end_ns + SECOND, SECOND)
     ]
@@ -233,7 +257,7 @@ def make(plan: Plan, law: Law, trial: int = 0, seed: int = 1, workers: int = 1, 
         stages=tuple(logs),
         decisions=tuple(decisions),
         records=pl.concat(frames),
-        health=health(logs, workers),
+        health=health(logs, workers, of=pl.concat(frames)),
         trial=trial,
         workers=workers,
         policy=policy,

@@ -288,7 +288,11 @@ def test_a_level_offered_after_the_search_was_over_is_invalid() -> None:
     start = (broken.stages[0].drained_ns or 0) + SECOND
     more = records(plan, stage, constant(MS), started_ns=start)
     logs = (*broken.stages, stage_log(plan, stage, more, start))
-    longer = broken.but(stages=logs, records=pl.concat([broken.records, more]), health=health(logs))
+    longer = broken.but(
+        stages=logs,
+        records=pl.concat([broken.records, more]),
+        health=health(logs, of=pl.concat([broken.records, more])),
+    )
     assert codes(longer) == {"validity.decisions"}
 
 
@@ -301,7 +305,7 @@ def test_a_load_trial_may_journal_its_one_decision_or_none() -> None:
 def test_a_worker_without_health_rows_is_invalid() -> None:
     assert codes(GOOD.but(health=empty_health())) == {"validity.health_missing"}
     assert codes(GOOD.but(workers=2)) == {"validity.health_missing"}
-    assert codes(GOOD.but(workers=2, health=health(GOOD.stages, workers=2))) == set()
+    assert codes(GOOD.but(workers=2, health=health(GOOD.stages, workers=2, of=GOOD.records))) == set()
 
 
 @pytest.mark.parametrize(("lost", "invalid"), [(4, False), (5, True)])
@@ -320,7 +324,8 @@ def test_a_gap_in_the_health_rows_above_five_seconds_is_invalid(lost: int, inval
 
 
 def test_health_rows_of_a_worker_nobody_started_are_invalid() -> None:
-    assert codes(GOOD.but(health=health(GOOD.stages, workers=2))) == {"validity.health_stranger"}
+    stranger = health(GOOD.stages, workers=2).filter(pl.col("worker") == 1)
+    assert codes(GOOD.but(health=pl.concat([GOOD.health, stranger]))) == {"validity.health_stranger"}
 
 
 @pytest.mark.parametrize(("seconds", "invalid"), [(10, True), (7, False)])
@@ -336,7 +341,9 @@ def test_a_saturated_worker_is_invalid_when_it_lasts_ten_seconds(seconds: int, i
 
 @pytest.mark.parametrize(("cpu", "invalid"), [(0.69, False), (0.71, True)])
 def test_the_limit_for_cpu_is_the_policy_s(cpu: float, invalid: bool) -> None:
-    assert codes(GOOD.but(health=health(GOOD.stages, cpu=cpu))) == ({"validity.cpu"} if invalid else set())
+    assert codes(GOOD.but(health=health(GOOD.stages, cpu=cpu, of=GOOD.records))) == (
+        {"validity.cpu"} if invalid else set()
+    )
 
 
 def lagging(lag_ns: int, share: float) -> Law:
@@ -412,7 +419,9 @@ def test_a_truncated_input_is_never_a_pass(share: float, seed: int) -> None:
 
 
 def test_every_broken_rule_is_named_and_figures_are_still_shown() -> None:
-    made = GOOD.but(ending=Ending.INTERRUPTED, details=("by hand",), health=health(GOOD.stages, cpu=0.9))
+    made = GOOD.but(
+        ending=Ending.INTERRUPTED, details=("by hand",), health=health(GOOD.stages, cpu=0.9, of=GOOD.records)
+    )
     trial = judged(made)
     assert {reason.code for reason in trial.reasons} == {"validity.interrupted", "validity.cpu"}
     assert len(trial.stages) == 1

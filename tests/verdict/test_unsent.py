@@ -69,8 +69,8 @@ def test_it_fails_for_that_alone_where_its_limits_do_not_show_it() -> None:
 @pytest.mark.parametrize(
     "spoilt",
     [
-        SLOW.but(health=health(SLOW.stages, cpu=0.95)),
-        SLOW.but(health=health(SLOW.stages, stall_ns=400 * MS)),
+        SLOW.but(health=health(SLOW.stages, cpu=0.95, of=SLOW.records)),
+        SLOW.but(health=health(SLOW.stages, stall_ns=400 * MS, of=SLOW.records)),
         SLOW.but(health=SLOW.health.filter(SLOW.health["at_ns"] < 30 * SECOND)),
     ],
     ids=["saturated", "stalled", "health lost"],

@@ -260,6 +260,13 @@ _GENERATOR: dict[str, tuple[str, str]] = {
         "The generator sent late: p99 of send lag at {level} was {measured}; the limit is {limit}.",
         "負載產生器送出過遲：負載為 {level} 時，送出延遲的 p99 為 {measured}；上限為 {limit}。",
     ),
+    "validity.littles_law": (
+        "The generator contradicts itself at {level}: its health rows show {measured} sessions in progress on average, "
+        "its records {recorded} at the same moments ({expected} by arrival rate times time in session); they may "
+        "differ by {limit}.",
+        "負載為 {level} 時，負載產生器自相矛盾：其狀況記錄顯示平均有 {measured} 個工作階段進行中，"
+        "而其記錄在相同時刻顯示 {recorded} 個（按到達率乘以工作階段時間計為 {expected} 個）；兩者可相差 {limit}。",
+    ),
     "validity.unsent": (
         "The generator did not send {measured} of steps at {level} (limit {limit}), and the service alone does not "
         "explain it.",

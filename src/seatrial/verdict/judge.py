@@ -49,6 +49,7 @@ from seatrial.verdict.inputs import (
     stage_columns,
     timetable,
 )
+from seatrial.verdict.littles_law import check_littles_law
 from seatrial.verdict.phrasing import how_it_broke, objective_reason
 from seatrial.verdict.search import search_of
 from seatrial.verdict.stage import judged_records, limits_of, summarise, unsent_steps
@@ -219,7 +220,10 @@ def _examine(
             found.invalid.extend(beyond)
             continue
         table = timetable(plan, plan_digest, stage)
-        found.invalid.extend(check_stage(plan, stage, begun, columns, table, lag_limit))
+        torn = list(check_stage(plan, stage, begun, columns, table, lag_limit))
+        found.invalid.extend(torn)
+        if not torn:  # the law speaks of complete records; what is missing from others is said already
+            found.invalid.extend(check_littles_law(plan, stage, begun, columns, health, log.workers))
         judged = judged_records(columns, table)
         generator.extend(check_send_lag(stage, judged, lag_limit))
         found.results.append(summarise(plan, policy, trial, stage, judged))
