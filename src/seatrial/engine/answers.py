@@ -10,7 +10,8 @@ from typing import Any, Final
 import jsonpath
 import orjson
 
-from seatrial.engine.http.message import Response
+from seatrial.engine.http.coding import decoded
+from seatrial.engine.http.message import ProtocolError, Response
 from seatrial.engine.session import Session
 from seatrial.model.journey import Check, Extract
 from seatrial.model.sample import Outcome
@@ -175,6 +176,10 @@ def compile_check(check: Check) -> CheckAnswer:
 
     def judge(response: Response) -> tuple[Outcome, str]:
         status = response.status
+        if response.encoded:
+            failure = _undo_coding(response)
+            if failure:
+                return Outcome.CHECK_FAILED, failure
         if (status not in allowed) if allowed else status >= 400:
             outcome = Outcome.HTTP_ERROR if status >= 400 else Outcome.CHECK_FAILED
             return outcome, f"status {status}"
@@ -185,6 +190,19 @@ def compile_check(check: Check) -> CheckAnswer:
         return _OK
 
     return judge
+
+
+def _undo_coding(response: Response) -> str:
+    """Undo the body's content coding in place; return why it can't be undone, or nothing.
+
+    It is undone whether or not a step reads the body, as a browser would: what can't be read is no answer.
+    """
+    try:
+        response.body = decoded(response.body, response.headers("content-encoding"))
+    except ProtocolError as error:
+        return str(error)
+    response.encoded = False
+    return ""
 
 
 def _tests(check: Check) -> list[Callable[[Response], str]]:

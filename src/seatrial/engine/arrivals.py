@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Arrival", "FeedRows", "arrivals_of"]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """One session that is due.
 
     Attributes:
@@ -77,11 +76,11 @@ def arrivals_of(order: StageOrder, ordinals: list[int]) -> Iterator[Arrival]:
             ordinal[mine] = np.arange(ordinals[journey], ordinals[journey] + count)
             ordinals[journey] += count
         chosen = block.session % order.workers == order.worker
-        yield from map(
-            Arrival,
-            block.session[chosen].tolist(),
-            block.journey[chosen].tolist(),
-            block.seed[chosen].tolist(),
-            (block.at_ns[chosen] + order.start_ns).tolist(),
-            ordinal[chosen].tolist(),
+        columns = (
+            block.session[chosen],
+            block.journey[chosen],
+            block.seed[chosen],
+            block.at_ns[chosen] + order.start_ns,
+            ordinal[chosen],
         )
+        yield from map(Arrival._make, zip(*(column.tolist() for column in columns), strict=True))

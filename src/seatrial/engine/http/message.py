@@ -45,15 +45,17 @@ class Head:
         length: Bytes of body to come; or ``UNTIL_CLOSE``, ``CHUNKED``, or ``INTERIM`` for a status below 200.
         keep_alive: Whether the connection may serve another exchange.
         sets_cookies: Whether a Set-Cookie field is in it.
+        encoded: Whether a Content-Encoding field is in it.
     """
 
-    __slots__ = ("keep_alive", "length", "sets_cookies", "status")
+    __slots__ = ("encoded", "keep_alive", "length", "sets_cookies", "status")
 
-    def __init__(self, status: int, length: int, keep_alive: bool, sets_cookies: bool) -> None:
+    def __init__(self, status: int, length: int, keep_alive: bool, sets_cookies: bool, encoded: bool) -> None:
         self.status = status
         self.length = length
         self.keep_alive = keep_alive
         self.sets_cookies = sets_cookies
+        self.encoded = encoded
 
 
 class Response:
@@ -62,17 +64,19 @@ class Response:
     Attributes:
         status: Three digits.
         head: Raw head without its empty line.
-        body: Decoded from its transfer coding.
+        body: Decoded from its transfer coding; whoever reads it undoes its content coding first if ``encoded``.
         keep_alive: Whether the connection may serve another exchange.
         sets_cookies: Whether the head has a Set-Cookie field.
+        encoded: Whether the body still has its content coding.
         size: Bytes on the wire.
     """
 
-    __slots__ = ("_fields", "body", "head", "keep_alive", "sets_cookies", "size", "status")
+    __slots__ = ("_fields", "body", "encoded", "head", "keep_alive", "sets_cookies", "size", "status")
 
     def __init__(self, head_info: Head, head: bytes, body: bytes, size: int, keep_alive: bool) -> None:
         self.status = head_info.status
         self.sets_cookies = head_info.sets_cookies
+        self.encoded = head_info.encoded
         self.head = head
         self.body = body
         self.size = size
@@ -142,7 +146,9 @@ def _read_head(head: bytes) -> Head:
     connection = b",".join(_CONNECTION.findall(whole)).lower()
     # A transfer coding in HTTP/1.0 is read, and the connection not trusted further (RFC 9112, 6.1).
     lasts = (line[1] == b"1" or b"keep-alive" in connection) and not (codings and line[1] == b"0")
-    return Head(status, length, lasts and b"close" not in connection, b"\r\nset-cookie" in whole.lower())
+    lower = whole.lower()
+    keep_alive = lasts and b"close" not in connection
+    return Head(status, length, keep_alive, b"\r\nset-cookie" in lower, b"\r\ncontent-encoding" in lower)
 
 
 class Reader:
