@@ -53,6 +53,19 @@ PLAN: dict[str, Any] = {
             "kind": "stress", "from": "1 P", "to": "2 P", "step": "1 P", "hold": "1s",
             "objectives": ["errors <= 1%", "capacity >= 1 P"],
         },
+        *(
+            {"kind": "load", "shape": {kind: of}, "judge_from": "500ms", "objectives": ["errors <= 1%"]}
+            for kind, of in {
+                "steps": [{"at": "1 P", "for": "1s"}, {"at": "2 P", "for": "1s"}],
+                "spike": {
+                    "base": "1 P", "peak": "2 P", "rise": "1s", "hold": "1s", "fall": "1s", "before": "1s",
+                    "after": "1s",
+                },
+                "sine": {"low": "1 P", "high": "2 P", "period": "1s", "for": "2s"},
+                "curve": {"source": "s", "scale": "2 P", "points": [["0s", "1/s"], ["1s", "2/s"]]},
+                "burst": {"count": 5, "within": "1s", "then": "1 P", "for": "1s"},
+            }.items()
+        ),
     ],
 }  # fmt: skip
 POLICY = load_policy("demo").policy.as_document()
@@ -159,7 +172,9 @@ def test_an_unknown_key_anywhere_gets_its_nearest_known_one(pattern: str, tmp_pa
     root, *path = pattern.split("/")
     document = copy.deepcopy(PLAN if root == "Plan" else POLICY)
     holder: Any = document
-    tags = {"request": 0, "pause": 3, "load": 0, "stress": 1}
+    kinds = ("steps", "spike", "sine", "curve", "burst")
+    shaped = next((2 + kinds.index(element) for element in path if path[:1] == ["trials"] and element in kinds), 2)
+    tags = {"request": 0, "pause": 3, "load": shaped if "shape" in path else 0, "stress": 1}
     for index, element in enumerate(path):
         if element in tags and path[index - 1] == "*":
             continue

@@ -85,6 +85,50 @@ LOAD = st.fixed_dictionaries(
     {"kind": st.just("load"), "at": LEVEL, "for": DURATION, "objectives": st.lists(OBJECTIVE, min_size=1, max_size=3)},
     optional={"ramp": DURATION, "warmup": DURATION, "name": TEXT, "arrivals": st.sampled_from(["even", "poisson"])},
 )
+LOAD_OPTIONS: dict[Any, st.SearchStrategy[Any]] = {"name": TEXT, "arrivals": st.sampled_from(["even", "poisson"])}
+DAY = st.integers(SECOND, 86_400 * SECOND).map(write_duration)
+IN_P, PER_S = (st.floats(1e-6, 1000).map(lambda v: f"{write_number(v)} P"), st.floats(1e-3, 1e6).map(write_rate))
+PAIR = st.tuples(st.floats(1e-6, 999), st.floats(1e-6, 999), st.sampled_from([" P", "/s"])).filter(
+    lambda p: p[0] < p[1]
+)
+LEVELS = PAIR.map(lambda p: [f"{write_number(v)}{p[2]}" for v in p[:2]])
+STEPS = st.one_of(
+    *(st.lists(st.fixed_dictionaries({"at": level, "for": DAY}), min_size=1, max_size=4) for level in (IN_P, PER_S))
+)
+SPIKE = st.builds(
+    lambda pair, rest: {"base": pair[0], "peak": pair[1], **rest},
+    LEVELS,
+    st.fixed_dictionaries({"hold": DAY}, optional={"rise": DAY, "fall": DAY, "before": DAY, "after": DAY}),
+)
+SINE = st.builds(
+    lambda pair, period, share: {
+        "low": pair[0], "high": pair[1], "period": write_duration(period),
+        "for": write_duration(max(1, int(period * share))),
+    },
+    LEVELS, st.integers(SECOND, 3600 * SECOND), st.floats(1e-6, 31),
+)  # fmt: skip
+CURVE = st.builds(
+    lambda times, rates, rest: {
+        "points": [[write_duration(t), rate] for t, rate in zip(sorted({0, *times}), rates, strict=False)], **rest,
+    },
+    st.sets(st.integers(1, 86_400 * SECOND), min_size=1, max_size=5),
+    st.one_of(
+        *(st.lists(level | st.just(zero), min_size=5, max_size=5).map(lambda rates, top=top: [top, *rates])
+          for level, zero, top in ((IN_P, "0 P", "1.5 P"), (PER_S, "0/s", "7/s")))
+    ),
+    st.fixed_dictionaries({}, optional={"source": TEXT, "scale": LEVEL}),
+)  # fmt: skip
+BURST = st.fixed_dictionaries({"count": st.integers(1, 10_000_000), "within": DAY, "then": LEVEL, "for": DAY})
+SHAPE = st.one_of(
+    *(
+        of.map(lambda made, kind=kind: {kind: made})
+        for kind, of in (("steps", STEPS), ("spike", SPIKE), ("sine", SINE), ("curve", CURVE), ("burst", BURST))
+    )
+)
+SHAPED = st.fixed_dictionaries(
+    {"kind": st.just("load"), "shape": SHAPE, "objectives": st.lists(OBJECTIVE, min_size=1, max_size=3)},
+    optional={"judge_from": st.just("0s"), **LOAD_OPTIONS},
+)
 STRESS = st.builds(
     lambda start, steps, step, hold, more: {
         "kind": "stress", "from": f"{start} P", "to": f"{start + steps * step} P", "step": f"{step} P", "hold": hold,
@@ -98,7 +142,7 @@ PLAN = st.fixed_dictionaries(
         "seatrial": st.just(1), "title": TEXT, "target": st.sampled_from(["http://127.0.0.1:1", "https://[::1]/base/"]),
         "demand": st.fixed_dictionaries({"peak": RATE}, optional={"source": TEXT}),
         "journeys": st.dictionaries(TEXT, JOURNEY, min_size=1, max_size=2),
-        "trials": st.lists(LOAD | STRESS, min_size=1, max_size=2),
+        "trials": st.lists(LOAD | SHAPED | STRESS, min_size=1, max_size=2),
     },
     optional={
         "seed": st.integers(0, 2**63 - 1), "arrivals": st.sampled_from(["even", "poisson"]),

@@ -37,6 +37,14 @@ def test_a_profile_of_nothing_is_refused() -> None:
         Profile(())
 
 
-def test_the_rate_of_a_stage_is_the_one_it_ends_with() -> None:
-    profile = Profile((Segment(1, 0, 5), Segment(1, 5, 9)))
-    assert Stage(0, 0, "s", profile, "even", 0, 0).rate == 9
+def test_the_rate_of_a_stage_is_the_mean_of_what_is_judged() -> None:
+    profile = Profile((Segment(SECOND, 0, 5), Segment(SECOND, 5, 9), Segment(2 * SECOND, 1, 1)))
+    assert Stage(0, 0, "s", profile, "even", 0, 0).rate == (2.5 + 7 + 2) / 4
+    assert Stage(0, 0, "s", profile, "even", 1_500_000_000, 0).rate == (4 + 2) / 2.5
+
+
+@given(rate=st.floats(1e-6, 1e6), warm_ns=st.integers(1, 10**13), held_ns=st.integers(1, 10**13))
+def test_the_rate_of_a_held_level_is_exactly_that_level(rate: float, warm_ns: int, held_ns: int) -> None:
+    profile = Profile((Segment(SECOND, 0, rate), Segment(warm_ns, rate, rate), Segment(held_ns, rate, rate)))
+    assert Stage(0, 0, "s", profile, "even", SECOND + warm_ns, 0).rate == rate
+    assert Stage(0, 0, "s", profile, "even", SECOND + warm_ns // 2, 0).rate == rate

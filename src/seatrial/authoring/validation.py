@@ -16,6 +16,7 @@ from seatrial.authoring.yaml_source import Node
 from seatrial.model.journey import Check, Extract, Feed, Journey, PauseStep, RequestStep
 from seatrial.model.plan import Authorisation, Deadlines, Demand, Plan, Tls
 from seatrial.model.policy import Acceptance, Policy, Required, Validity
+from seatrial.model.shape import Burst, Curve, HeldLevel, Shape, Sine, Spike
 from seatrial.model.trial import LoadTrial, StressTrial
 
 __all__ = ["PARTS", "did_you_mean", "part", "validate"]
@@ -41,6 +42,12 @@ PARTS: dict[str, type[BaseModel]] = {
     "Plan/journeys/*/steps/*/request/extract/*": Extract,
     "Plan/journeys/*/steps/*/pause": PauseStep,
     "Plan/trials/*/load": LoadTrial,
+    "Plan/trials/*/load/shape": Shape,
+    "Plan/trials/*/load/shape/steps/*": HeldLevel,
+    "Plan/trials/*/load/shape/spike": Spike,
+    "Plan/trials/*/load/shape/sine": Sine,
+    "Plan/trials/*/load/shape/curve": Curve,
+    "Plan/trials/*/load/shape/burst": Burst,
     "Plan/trials/*/stress": StressTrial,
     "Policy": Policy,
     "Policy/validity": Validity,
@@ -141,7 +148,7 @@ def _report(
         return
     if kind == "extra_forbidden":
         owner = _model_at(model, tagged[:-1])
-        known = [f.alias or name for name, f in owner.model_fields.items()] if owner else []
+        known = [f.alias or name for name, f in owner.model_fields.items() if not f.exclude] if owner else []
         line = parent.line_of(key) if parent else 1
         problems.add(line, "an unknown key", key, did_you_mean(key, known))
         return

@@ -46,6 +46,33 @@ class Segment:
         """Return the expected number of arrivals in the whole segment."""
         return (self.rate_from + self.rate_to) / 2 * self.duration_ns / 1e9
 
+    def rate_at(self, offset_ns: int) -> float:
+        """Return the rate at an offset, 0 to its duration; where it does not change, exactly that rate."""
+        return self.rate_from + (self.rate_to - self.rate_from) * (offset_ns / self.duration_ns)
+
+    def until(self, offset_ns: int) -> Segment:
+        """Return its part before an offset above zero; the whole of it where the offset is its end."""
+        whole = offset_ns >= self.duration_ns
+        return self if whole else Segment(offset_ns, self.rate_from, self.rate_at(offset_ns))
+
+    def after(self, offset_ns: int) -> Segment:
+        """Return its part from an offset on, below its end."""
+        return Segment(self.duration_ns - offset_ns, self.rate_at(offset_ns), self.rate_to) if offset_ns else self
+
+    def at_least(self, rate: float) -> tuple[int, int]:
+        """Return the offsets in nanoseconds between which it has this rate or more; an empty pair, (0, 0), for none.
+
+        A line crosses a level once at most. The crossing is rounded towards less time.
+        """
+        if min(self.rate_from, self.rate_to) >= rate:
+            return 0, self.duration_ns
+        if max(self.rate_from, self.rate_to) < rate:
+            return 0, 0
+        crossing = (rate - self.rate_from) / (self.rate_to - self.rate_from) * self.duration_ns
+        if self.rate_to > self.rate_from:
+            return min(math.ceil(crossing), self.duration_ns), self.duration_ns
+        return 0, max(math.floor(crossing), 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -72,6 +99,43 @@ class Profile:
         """Return the highest rate anywhere, in arrivals per second."""
         return max(max(s.rate_from, s.rate_to) for s in self.segments)
 
+    @property
+    def lowest(self) -> float:
+        """Return the lowest rate anywhere, in arrivals per second."""
+        return min(min(s.rate_from, s.rate_to) for s in self.segments)
+
+    @property
+    def mean(self) -> float:
+        """Return the mean rate in arrivals per second; exactly the rate where that never changes."""
+        return self.peak if self.peak == self.lowest else self.expected * 1e9 / self.duration_ns
+
+    def after(self, offset_ns: int) -> Profile:
+        """Return what is left from an offset on.
+
+        Raises:
+            ValueError: the offset is below zero, or nothing is left.
+        """
+        if not 0 <= offset_ns < self.duration_ns:
+            raise ValueError(f"nothing of a profile of {self.duration_ns} ns after {offset_ns} ns")
+        start_ns, left = 0, []
+        for segment in self.segments:
+            if start_ns + segment.duration_ns > offset_ns:
+                left.append(segment.after(max(0, offset_ns - start_ns)))
+            start_ns += segment.duration_ns
+        return Profile(tuple(left))
+
+    def longest_at_least(self, rate: float) -> int:
+        """Return the nanoseconds of the longest unbroken stretch at this rate or above; 0 when it is never reached."""
+        longest = run = start_ns = run_end = 0
+        for segment in self.segments:
+            begin, end = segment.at_least(rate)
+            if end > begin:
+                run = (run if run_end == start_ns + begin else 0) + end - begin
+                run_end = start_ns + end
+                longest = max(longest, run)
+            start_ns += segment.duration_ns
+        return longest
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -96,9 +160,14 @@ class Stage:
     drain_ns: int
 
     @property
+    def judged(self) -> Profile:
+        """Return what is offered after the warm-up: what the verdict is about."""
+        return self.profile.after(self.judged_from_ns)
+
+    @property
     def rate(self) -> float:
-        """Return the rate at the end of the profile: what a step of a stress trial holds."""
-        return self.profile.segments[-1].rate_to
+        """Return the mean rate that is judged: the level, where one is held."""
+        return self.judged.mean
 
 
 def constant(rate: float, duration_ns: int) -> Profile:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from seatrial.model.document import Duration, Limit, LoadLevel, Name, Strict, rule_broken
 from seatrial.model.objective import Load, Metric
 from seatrial.model.profile import Arrivals, Profile, Segment, Stage, constant
+from seatrial.model.shape import Shape
+from seatrial.units import format_duration
 
 if TYPE_CHECKING:
     from seatrial.model.plan import Plan
@@ -29,26 +31,71 @@ class _Trial(Strict):
         return self.name or str(getattr(self, "kind"))  # noqa: B009 -- each kind declares its literal
 
 
+_HELD, _SHAPED = ("at", "for"), ("shape", "judge_from")
+#: What pydantic can't derive from the fields: a load trial is written in one of two forms.
+_FORMS: dict[str, Any] = {
+    "oneOf": [
+        {"required": [*_HELD], "not": {"anyOf": [{"required": [key]} for key in _SHAPED]}},
+        {"required": ["shape"], "not": {"anyOf": [{"required": [key]} for key in _HELD]}},
+    ]
+}
+
+
 class LoadTrial(_Trial):
-    """The expected peak, held: does the service keep its limits?
+    """Load as it is expected: does the service keep its limits?
+
+    It is either a level that is held, with ``at`` and ``for``, or a shape. One stage in both cases.
 
     Attributes:
-        at: The load level.
+        at: The load level that is held.
         duration: How long it is held and judged (key ``for``).
         ramp: First of all, load that rises from nothing to the level; kept out of the verdict.
         warmup: After that, the level held as it will be judged; kept out of the verdict too.
+        shape: Load that changes over time, in place of the four above.
+        judge_from: With a shape, how long from its start is kept out of the verdict; nothing where it is not given.
     """
 
+    model_config = ConfigDict(json_schema_extra=_FORMS)
+
     kind: Literal["load"]
-    at: LoadLevel
-    duration: Duration = Field(alias="for", gt=0)
+    at: LoadLevel | None = None
+    duration: Annotated[Duration, Field(gt=0)] | None = Field(default=None, alias="for")
     ramp: Duration = 0
     warmup: Duration = 0
+    shape: Shape | None = None
+    judge_from: Duration | None = None
 
     @property
     def unjudged_ns(self) -> int:
         """Return how long load is offered before anything is judged."""
-        return self.ramp + self.warmup
+        return self.ramp + self.warmup if self.shape is None else self.judge_from or 0
+
+    @property
+    def level(self) -> str:
+        """Return what is offered, in a few words: ``1 P``, ``spike to 2 P``."""
+        return str(self.at) if self.shape is None else self.shape.title
+
+    @model_validator(mode="after")
+    def _one_form(self) -> LoadTrial:
+        if self.shape is None:
+            for key, value in (("at", self.at), ("for", self.duration)):
+                if value is None:
+                    raise rule_broken(f"a load trial without '{key}'; add {key}, or a shape in place of at and for")
+            if self.judge_from is not None:
+                message = "judge_from belongs to a shape; write warmup for what is held and not judged"
+                raise rule_broken(message, "judge_from")
+            return self
+        written = {"at": self.at, "for": self.duration, "ramp": self.ramp, "warmup": self.warmup}
+        for key, value in written.items():
+            if value:
+                raise rule_broken(f"'{key}' beside a shape, which says it itself; write only one of them", key)
+        lasts = self.shape.profile(1.0).duration_ns
+        if self.unjudged_ns >= lasts:
+            message = f"a shape of {format_duration(lasts)} of which nothing is judged; write a shorter time"
+            raise rule_broken(message, "judge_from")
+        if not self.shape.profile(1.0).after(self.unjudged_ns).peak:
+            raise rule_broken("a shape that offers nothing from there on; write a shorter time", "judge_from")
+        return self
 
     @model_validator(mode="after")
     def _no_capacity(self) -> LoadTrial:
@@ -58,13 +105,20 @@ class LoadTrial(_Trial):
                 raise rule_broken(message, "objectives", index)
         return self
 
-    def stages(self, trial: int, plan: Plan) -> tuple[Stage, ...]:
-        """Return its one stage: the rise, the warm-up, then the judged stretch."""
-        rate = self.at.rate(plan.demand.peak)
+    def profile(self, peak: float) -> Profile:
+        """Return what is offered: the shape, or the rise, the warm-up and the level; ``peak`` is P in journeys/s."""
+        if self.shape is not None:
+            return self.shape.profile(peak)
+        if self.at is None or self.duration is None:
+            raise AssertionError("a load trial has a level or a shape")
+        rate = self.at.rate(peak)
         stretches = ((self.ramp, 0.0, rate), (self.warmup, rate, rate), (self.duration, rate, rate))
-        profile = Profile(tuple(Segment(long, low, high) for long, low, high in stretches if long))
-        arrivals = self.arrivals or plan.arrivals
-        return (Stage(trial, 0, str(self.at), profile, arrivals, self.unjudged_ns, plan.drain_ns),)
+        return Profile(tuple(Segment(long, low, high) for long, low, high in stretches if long))
+
+    def stages(self, trial: int, plan: Plan) -> tuple[Stage, ...]:
+        """Return its one stage."""
+        profile, arrivals = self.profile(plan.demand.peak), self.arrivals or plan.arrivals
+        return (Stage(trial, 0, self.level, profile, arrivals, self.unjudged_ns, plan.drain_ns),)
 
 
 class StressTrial(_Trial):

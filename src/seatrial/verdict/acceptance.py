@@ -12,7 +12,7 @@ from seatrial.model.objective import Objective
 from seatrial.model.plan import Plan
 from seatrial.model.policy import Policy, Required
 from seatrial.model.trial import LoadTrial, Trial
-from seatrial.units import format_duration
+from seatrial.units import format_duration, format_rate
 
 __all__ = ["shortfalls"]
 
@@ -40,19 +40,47 @@ def shortfalls(plan: Plan, policy: Policy) -> tuple[str, ...]:
 
 def _lacks(trial: Trial, required: Required, plan: Plan) -> Iterator[str]:
     peak = plan.demand.peak
-    level = trial.at if isinstance(trial, LoadTrial) else trial.levels[-1]
-    if level.rate(peak) < required.at_least.rate(peak) * (1 - 1e-9):
-        yield f"reaches {level}, the policy requires {required.at_least}"
+    shaped = isinstance(trial, LoadTrial) and trial.shape is not None
+    yield from _shape_lacks(trial, required, plan) if shaped else _level_lacks(trial, required, peak)
     # Where a stress trial limits capacity, that decides, and the levels above it may break: the top is not shown.
     capacity = max((own.load for own in trial.objectives if own.load), key=lambda load: load.value, default=None)
     if capacity is not None and capacity.rate(peak) < required.at_least.rate(peak) * (1 - 1e-9):
         yield f"passes with a capacity of {capacity}, the policy requires that {required.at_least} holds"
-    held_ns = trial.duration if isinstance(trial, LoadTrial) else trial.hold
-    if held_ns < required.hold:
-        yield f"holds for {format_duration(held_ns)}, the policy requires {format_duration(required.hold)}"
     for limit in required.objectives:
         if not any(_as_strict(own, limit, peak) for own in trial.objectives):
             yield f"has no limit as strict as: {limit.text}"
+
+
+def _level_lacks(trial: Trial, required: Required, peak: float) -> Iterator[str]:
+    """Yield what a level that is held lacks in height and length."""
+    level, held_ns = (trial.at, trial.duration) if isinstance(trial, LoadTrial) else (trial.levels[-1], trial.hold)
+    if level is None or held_ns is None:
+        raise ValueError("a trial without a level")
+    if level.rate(peak) < required.at_least.rate(peak) * (1 - 1e-9):
+        yield f"reaches {level}, the policy requires {required.at_least}"
+    if held_ns < required.hold:
+        yield f"holds for {format_duration(held_ns)}, the policy requires {format_duration(required.hold)}"
+
+
+def _shape_lacks(trial: Trial, required: Required, plan: Plan) -> Iterator[str]:
+    """Yield what a load trial with a shape lacks in height and length, within what it judges.
+
+    Only the longest unbroken stretch at or above the required level counts. And because the limits are judged over
+    all records together, whatever is judged below that level would thin out what happened at it: an hour at P that
+    fails would pass, if a day at half of P were added. So there must be nothing below.
+    """
+    (stage,) = trial.stages(0, plan)
+    judged, wanted = stage.judged, required.at_least
+    rate = wanted.rate(plan.demand.peak) * (1 - 1e-9)
+    if judged.peak < rate:
+        yield f"reaches {format_rate(judged.peak)} where it is judged, the policy requires {wanted}"
+        return
+    held_ns = judged.longest_at_least(rate)
+    if held_ns < required.hold:
+        held, needed = (format_duration(ns) for ns in (held_ns, required.hold))
+        yield f"stays at {wanted} or above for {held} at a time, the policy requires {needed}"
+    if judged.lowest < rate:
+        yield f"judges load below {wanted} together with it, the policy's limits are for {wanted} or above alone"
 
 
 def _as_strict(own: Objective, wanted: Objective, peak: float) -> bool:
