@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format clean
+.PHONY: help demo test check bench bench-tools format clean
 
 help:
 	@echo "make demo    put two releases of a booking service on trial (a few minutes)"
 	@echo "make test    run every test"
 	@echo "make check   format, lint, types, layers"
+	@echo "make bench   speed, size and truthfulness beside other generators (ONLY=wrk,ours SECONDS=5 REPEATS=3)"
 	@echo "make format  put the code in form"
 
 $(VENV)/.base: pyproject.toml
@@ -33,6 +34,13 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check src tests examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.base
+	ONLY="$(ONLY)" SECONDS="$(SECONDS)" REPEATS="$(REPEATS)" \
+	FREEZE="$(FREEZE)" PARTS="$(PARTS)" REMARK="$(REMARK)" $(BIN)/python -m benchmarks
+
+bench-tools: $(VENV)/.base
+	$(BIN)/python -m benchmarks.install
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format src tests examples

@@ -1,0 +1,132 @@
+"""``python -m benchmarks``: run every generator that is installed, print the tables, write the results.
+
+The environment shortens it: ``ONLY=wrk,locust,ours``, ``SECONDS=5``, ``REPEATS=3``, ``FREEZE=3`` (seconds; 0 leaves
+the drill out), ``PARTS=speed,lag,handshakes,delay,freeze``, ``REMARK="what else the machine was doing"``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import results
+from benchmarks.accounting import machine_load
+from benchmarks.install import failures
+from benchmarks.servers import BenchError, nginx
+from benchmarks.tools import TOOLS, Tool
+from benchmarks.trials import Bench, Settings
+
+__all__ = ["main"]
+
+_PARTS = ("speed", "lag", "handshakes", "delay", "freeze")
+_MOST_SECONDS, _MOST_REPEATS, _MOST_FREEZE_S = 60, 20, 6.0
+
+
+def _settings() -> Settings:
+    """Return what the environment asks for, within bounds."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        raise BenchError("two cores are needed: one for the server, one for the generator")
+    return Settings(
+        seconds=_bounded("SECONDS", 5, 2, _MOST_SECONDS),
+        repeats=_bounded("REPEATS", 3, 1, _MOST_REPEATS),
+        connections=_bounded("CONNECTIONS", 64, 1, 256),
+        freeze_s=min(_MOST_FREEZE_S, float(os.environ.get("FREEZE") or 3)),
+        server_core=cores[0],
+        client_core=cores[1],
+    )
+
+
+def _bounded(name: str, default: int, least: int, most: int) -> int:
+    text = os.environ.get(name) or str(default)
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise BenchError(f"{name} is a whole number from {least} to {most}, not {text!r}")
+    return int(text)
+
+
+def _chosen(name: str, known: tuple[str, ...]) -> list[str]:
+    asked = [word.strip() for word in os.environ.get(name, "").split(",") if word.strip()]
+    if unknown := sorted(set(asked) - set(known)):
+        raise BenchError(f"{name} knows {', '.join(known)}, not {', '.join(unknown)}")
+    return [word for word in known if word in asked or not asked]
+
+
+def _guarded(tool: Tool, measure: Callable[[Tool], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return measure(tool)
+    except (BenchError, ValueError, KeyError) as error:
+        return {"tool": tool.name, "error": f"failed: {error}"[:200]}
+
+
+def _measure(bench: Bench, tools: list[Tool], parts: list[str], document: dict[str, Any]) -> None:
+    ours = TOOLS["ours"]
+    if "speed" in parts:
+        for kind in ("get", "journey", "tls"):
+            rows = [bench.speed(tool, kind) for tool in tools if kind in tool.jobs]
+            if kind == "journey" and ours in tools:
+                rows.append(bench.speed(ours, kind, fresh=True))
+            document["speed"][kind] = rows
+    if "lag" in parts and ours in tools:
+        document["send_lag"] = bench.send_lag(ours)
+    if "handshakes" in parts and ours in tools:
+        document["speed"]["handshakes"] = bench.handshakes(ours)
+    if "delay" in parts:
+        document["known_delay"] = [_guarded(tool, bench.known_delay) for tool in tools]
+    if "freeze" in parts and bench.freezes:
+        document["freeze"] = [_guarded(tool, bench.freeze) for tool in tools if "paced" in tool.jobs]
+
+
+def _show(console: Console, title: str, head: list[str], rows: list[list[str]]) -> None:
+    table = Table(*head, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def main() -> int:
+    """Measure, print, write. Return 0, or 2 when nothing can be measured."""
+    # A log file has no width of its own.
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    try:
+        settings, parts, names = _settings(), _chosen("PARTS", _PARTS), _chosen("ONLY", tuple(TOOLS))
+        tools = [TOOLS[name] for name in names if TOOLS[name].program() is not None]
+        reasons = failures()
+        missing = {name: reasons.get(name, "not installed") for name in names if TOOLS[name].program() is None}
+        document: dict[str, Any] = {
+            "date": results.now(), "remark": os.environ.get("REMARK", ""), "machine": results.machine(),
+            "settings": asdict(settings), "speed": {}, "known_delay": [], "freeze": [],
+            "versions": {tool.name: results.tool_version(tool) for tool in tools},
+            "not_installed": missing | {name: why for name, why in reasons.items() if name not in TOOLS},
+        }  # fmt: skip
+        # The harness shares the server's core, which is the idle one whenever a generator is at its limit.
+        os.sched_setaffinity(0, {settings.server_core})
+        with (
+            tempfile.TemporaryDirectory(prefix="seatrial-bench-") as name,
+            nginx(Path(name) / "nginx", settings.server_core) as server,
+        ):
+            document["server"] = server.version
+            bench = Bench(settings, server, lambda text: console.print(f"  {text}", highlight=False))
+            _measure(bench, tools, parts, document)
+    except BenchError as error:
+        console.print(f"benchmark: {error}", style="red", highlight=False)
+        return 2
+    document["machine"]["load_average_after"] = machine_load()
+    for kind, rows in document["speed"].items():
+        _show(console, kind, results.SPEED_HEAD, results.speed_rows(rows))
+    _show(console, "known delay", results.DELAY_HEAD, results.delay_rows(document["known_delay"]))
+    _show(console, "freeze drill", results.FREEZE_HEAD, results.freeze_rows(document["freeze"]))
+    for path in results.write(document):
+        console.print(f"written: {path}", highlight=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
