@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from seatrial.cli.plans import register
-from seatrial.errors import PlanError, PolicyError
+from seatrial.errors import PlanError, PolicyError, UsageError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ARCHITECTURE_PLAN = """\
@@ -146,3 +147,154 @@ def test_the_problems_of_a_wrong_plan_are_raised_and_printed_as_json_on_demand(t
 def test_an_unknown_policy_is_raised() -> None:
     with pytest.raises(PolicyError):
         run("check", str(EXAMPLES / "first-plan.yaml"), "--policy", "none")
+
+
+SHAPED = """\
+seatrial: 1
+title: Shapes
+target: http://127.0.0.1:8080
+demand: {peak: 40/s}
+journeys: {visit: {steps: [get: /]}}
+trials:
+  - kind: load
+    shape: {SHAPE}
+    objectives: [errors <= 1%]
+"""
+
+
+def summed_up(folder: Path, shape: str, *more: str) -> str:
+    (folder / "plan.yaml").write_text(SHAPED.replace("SHAPE", shape))
+    return run("check", str(folder / "plan.yaml"), *more)
+
+
+@pytest.mark.parametrize(
+    ("shape", "shown"),
+    [
+        (
+            "steps: [{at: 0.5 P, for: 1m}, {at: 1 P, for: 3m}]",
+            [
+                "  steps to 1 P (35/s on average where it is judged) for 4 min",
+                "    20/s for 1 min",
+                "    40/s for 3 min",
+                f"    {'▄' * 10}{'█' * 30}",
+            ],
+        ),
+        (
+            "spike: {base: 0.05 P, peak: 2 P, rise: 10s, hold: 20s, before: 5s, after: 5s}",
+            [
+                "  spike to 2 P (50.8/s on average where it is judged) for 40 s",
+                "    2/s for 5 s",
+                "    from 2/s to 80/s in 10 s",
+                "    80/s for 20 s",
+                "    2/s for 5 s",
+                f"    {'▁' * 5}▁▂▃▄▅▅▆▇██{'█' * 20}{'▁' * 5}",
+            ],
+        ),
+        (
+            "sine: {low: 0.2 P, high: 1 P, period: 20m, for: 40m}",
+            [
+                "  sine to 1 P (24/s on average where it is judged) for 40 min",
+                "    between 8/s and 40/s, in periods of 20 min",
+                "    ▂▃▃▄▅▆▇██████▇▆▅▄▃▃▂▂▃▃▄▅▆▇██████▇▆▅▄▃▃▂",
+            ],
+        ),
+        (
+            "burst: {count: 500, within: 1s, then: 1 P, for: 39s}",
+            [
+                "  burst of 500, then 1 P (51.5/s on average where it is judged) for 40 s",
+                "    500/s for 1 s",
+                "    40/s for 39 s",
+                f"    █{'▁' * 39}",
+            ],
+        ),
+        (
+            "curve: {points: [[0s, 0/s], [20s, 10/s], [30s, 0/s], [40s, 0/s]]}",
+            [
+                "  curve to 10/s (3.75/s on average where it is judged) for 40 s",
+                "    from 0/s to 10/s in 20 s",
+                "    from 10/s to 0/s in 10 s",
+                "    0/s for 10 s",
+                "    ▁▁▂▂▂▃▃▄▄▄▅▅▆▆▆▇▇█████▇▆▅▄▄▃▂▁" + " " * 10,
+            ],
+        ),
+    ],
+)
+def test_a_shape_is_shown_in_words_and_as_a_picture(shape: str, shown: list[str], tmp_path: Path) -> None:
+    lines = summed_up(tmp_path, shape).splitlines()
+    assert lines[4 : 4 + len(shown)] == shown
+    assert lines[4 + len(shown)] == "  limit: errors <= 1%"
+
+
+def test_a_shape_says_from_when_on_it_is_judged_and_gives_its_points_as_json(tmp_path: Path) -> None:
+    shape = "{steps: [{at: 1 P, for: 5s}, {at: 2 P, for: 5s}]}\n    judge_from: 5s"
+    (tmp_path / "plan.yaml").write_text(SHAPED.replace("{SHAPE}", shape))
+    assert "    judged from 5 s on" in run("check", str(tmp_path / "plan.yaml")).splitlines()
+    (trial,) = json.loads(run("check", str(tmp_path / "plan.yaml"), "--json"))["trials"]
+    assert trial["shape"] == {
+        "kind": "steps",
+        "period_ns": None,
+        "peak_per_s": 80.0,
+        "judged_from_ns": 5 * 10**9,
+        "points": [[0, 40.0], [5 * 10**9, 40.0], [5 * 10**9, 80.0], [10**10, 80.0]],
+    }
+    assert trial["stages"] == [{"name": "steps to 2 P", "rate_per_s": 80.0, "duration_ns": 10**10}]
+
+
+def test_a_curve_is_printed_for_a_plan(tmp_path: Path) -> None:
+    (tmp_path / "evening.csv").write_text("time,rate\n0,3\n60,20\n")
+    shown = run("curve", str(tmp_path / "evening.csv"), "--scale", "1.5 P")
+    (tmp_path / "plan.yaml").write_text(SHAPED.replace("    shape: {SHAPE}\n", shown))
+    lines = run("check", str(tmp_path / "plan.yaml")).splitlines()
+    assert lines[4:6] == [
+        "  curve to 1.5 P (34.5/s on average where it is judged) for 1 min",
+        "    from 9/s to 60/s in 1 min",
+    ]
+
+
+def test_a_curve_scaled_to_no_level_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "evening.csv").write_text("time,rate\n0,3\n60,20\n")
+    with pytest.raises(UsageError, match="not a load level: --scale much"):
+        run("curve", str(tmp_path / "evening.csv"), "--scale", "much")
+    with pytest.raises(PlanError, match="No such file"):
+        run("curve", str(tmp_path / "none.csv"))
+
+
+DOCUMENTED = (Path(__file__).parents[2] / "docs" / "plans.md").read_text(encoding="utf-8")
+
+
+def shapes_of_the_page() -> list[str]:
+    section = DOCUMENTED.partition("## Shapes of load")[2].partition("\n## ")[0]
+    return re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+
+
+def test_the_page_on_plans_has_an_example_of_every_shape() -> None:
+    assert len(shapes_of_the_page()) == 5
+
+
+@pytest.mark.parametrize("example", shapes_of_the_page())
+def test_every_shape_on_the_page_is_taken_as_it_stands_there(example: str, tmp_path: Path) -> None:
+    text = SHAPED.partition("  - kind: load")[0] + example
+    assert list(schema().iter_errors(YAML(typ="safe", pure=True).load(text))) == []
+    (tmp_path / "plan.yaml").write_text(text)
+    assert "nothing wrong was found" in run("check", str(tmp_path / "plan.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("shape:", "at: 1 P\n    shape:"),
+        ("shape:", "for: 10s\n    shape:"),
+        ("{SHAPE}", "{}"),
+        ("{SHAPE}", "{curve: {scale: 1 P}}"),
+        ("{SHAPE}", "{curve: {csv: evening.csv, points: [[0s, 1/s], [1s, 1/s]]}}"),
+        ("{SHAPE}", "{burst: {count: 5, within: 1s, then: 1 P, for: 1s}, steps: [{at: 1 P, for: 1s}]}"),
+        ("shape: {SHAPE}", "at: 1 P"),
+        ("shape: {SHAPE}", "at: 1 P\n    for: 9s\n    judge_from: 3s"),
+    ],
+)
+def test_the_schema_refuses_a_shape_that_the_reader_refuses(old: str, new: str, tmp_path: Path) -> None:
+    text = SHAPED.replace(old, new, 1).replace("{SHAPE}", "{steps: [{at: 1 P, for: 1s}]}")
+    assert not schema().is_valid(YAML(typ="safe", pure=True).load(text))
+    (tmp_path / "plan.yaml").write_text(text)
+    with pytest.raises(PlanError):
+        run("check", str(tmp_path / "plan.yaml"))

@@ -295,6 +295,63 @@ def test_a_stress_trial_that_can_show_nothing_is_refused_at_its_line(kind: str, 
     assert where(problem) == f"plan.yaml:{line}"
 
 
+SHAPE_CASES = {
+    "steps as plain load": ("shape: {steps: [{at: 1 P}]}", "for is missing", 17),
+    "a step below zero": ("shape:\n      steps:\n        - {at: -1 P, for: 1s}", "not a load level", 19),
+    "a step of zero": ("shape:\n      steps:\n        - {at: 0 P, for: 1s}", "a load level of zero", 19),
+    "a step of no time": ("shape:\n      steps:\n        - at: 1 P\n          for: 0s", "for is not above 0", 20),
+    "steps in two units": (
+        "shape:\n      steps:\n        - {at: 1 P, for: 1s}\n        - {at: 2/s, for: 1s}",
+        "multiples of P and rates", 20,
+    ),
+    "no steps": ("shape:\n      steps: []", "0 steps", 18),
+    "a spike downwards": ("shape:\n      spike:\n        base: 2 P\n        peak: 1 P\n        hold: 1s",
+                          "a peak that is not above its base, 2 P", 20),
+    "a flat sine": ("shape:\n      sine: {low: 1 P, high: 1 P, period: 1s, for: 1s}",
+                    "a high that is not above its low", 18),
+    "too many periods": ("shape:\n      sine:\n        period: 1s\n        for: 32s\n        low: 1 P\n"
+                         "        high: 2 P",
+                         "more than 31 periods", 19),
+    "a curve in a file": ("shape:\n      curve:\n        scale: 1 P\n        csv: patrons.csv",
+                          "a curve in another file", 20),
+    "times that descend": ("shape:\n      curve:\n        points:\n          - [0s, 9/s]\n          - [2s, 9/s]\n"
+                           "          - [1s, 9/s]", "a time that is not after the one before", 22),
+    "a curve in two units": ("shape:\n      curve:\n        points:\n          - [0s, 9/s]\n          - [2s, 1 P]",
+                             "multiples of P and rates in one curve", 21),
+    "a bare point": ("shape:\n      curve:\n        points:\n          - [0s, 9/s]\n          - 2s", "not a point", 21),
+    "too many points": (f"shape:\n      curve:\n        points: [{', '.join(f'[{i}s, 9/s]' for i in range(1002))}]",
+                        "a curve of 1002 points", 19),
+    "a burst of none": ("shape: {burst: {count: 0, within: 1s, then: 1 P, for: 1s}}", "count is below 1", 17),
+    "a burst of half a citizen": ("shape: {burst: {count: 1.5, within: 1s, then: 1 P, for: 1s}}",
+                                  "count is not a whole number", 17),
+    "an unknown shape": ("shape: {spikes: {}}", "an unknown key", 17),
+    "an empty shape": ("shape: {}", "a shape of no kind", 17),
+    "two shapes": (
+        "shape:\n      steps: [{at: 1 P, for: 1s}]\n      burst: {count: 9, within: 1s, then: 1 P, for: 1s}",
+        "a shape of 2 kinds", 19,
+    ),
+    "a level beside a shape": ("shape: {steps: [{at: 1 P, for: 1s}]}\n    at: 1 P", "'at' beside a shape", 18),
+    "a time beside a shape": ("shape: {steps: [{at: 1 P, for: 1s}]}\n    for: 1s", "'for' beside a shape", 18),
+    "a warm-up beside a shape": (
+        "shape: {steps: [{at: 1 P, for: 1s}]}\n    warmup: 1s", "'warmup' beside a shape", 18
+    ),
+    "nothing judged": ("shape: {steps: [{at: 1 P, for: 1s}]}\n    judge_from: 1s", "a shape of 1 s of which", 18),
+    "judge_from below zero": ("shape: {steps: [{at: 1 P, for: 1s}]}\n    judge_from: -1s", "not a duration", 18),
+    "judge_from alone": ("at: 1 P\n    for: 2s\n    judge_from: 1s", "judge_from belongs to a shape", 19),
+    "a level for ever": ("at: 1 P", "a load trial without 'for'", 16),
+    "no level": ("for: 2s", "a load trial without 'at'", 16),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SHAPE_CASES)
+def test_a_wrong_shape_is_one_problem_at_its_line(kind: str, tmp_path: Path) -> None:
+    written, what, line = SHAPE_CASES[kind]
+    (problem,) = problems_of(tmp_path, GOOD.replace("at: 1 P\n    for: 2s", written))
+    assert problem.what.startswith(what), problem
+    assert where(problem) == f"plan.yaml:{line}", problem
+    assert problem.remedy.endswith((".", "?"))
+
+
 AUTHORISED = """\
 authorisation:
   targets: [Booking.example.org:443]
@@ -324,6 +381,22 @@ def test_a_plan_that_exceeds_the_authorised_rate_is_refused_where_the_rate_stand
     (problem,) = problems_of(tmp_path, remote("https://booking.example.org").replace("at: 1 P", "at: 2.1 P"))
     assert problem.what == "authorised for less than the plan's peak of 21/s"
     assert where(problem) == "plan.yaml:25"
+
+
+@pytest.mark.parametrize(
+    ("shape", "peak"),
+    [
+        ("spike: {base: 1 P, peak: 2.1 P, hold: 9s}", "21/s"),
+        ("burst: {count: 30, within: 1s, then: 1 P, for: 9s}", "30/s"),
+        ("curve: {scale: 2.2 P, points: [[0s, 1/s], [9s, 7/s]]}", "22/s"),
+    ],
+)
+def test_a_shape_that_exceeds_the_authorised_rate_for_a_moment_is_refused(
+    shape: str, peak: str, tmp_path: Path
+) -> None:
+    text = remote("https://booking.example.org").replace("at: 1 P\n    for: 2s", f"shape: {{{shape}}}")
+    (problem,) = problems_of(tmp_path, text)
+    assert problem.what == f"authorised for less than the plan's peak of {peak}"
 
 
 @pytest.mark.parametrize("entry", ["booking.example.org", "a b:1", "http://x:1", "u@x:1", "x:0", "x:99999", "x:1/y"])

@@ -133,3 +133,57 @@ def test_a_capacity_below_the_policy_s_level_is_too_little_even_where_the_policy
     assert shortfalls(load_plan(tmp_path / "plan.yaml").plan, policy) == (
         "stress: passes with a capacity of 1 P, the policy requires that 2 P holds",
     )
+
+
+SHAPED = """\
+seatrial: 1
+title: x
+target: http://127.0.0.1
+demand: {peak: 10/s}
+journeys: {a: {steps: [get: /]}}
+trials:
+  - {kind: load, LOAD, objectives: [p99 response time <= 2s, errors <= 0.1%, goodput >= 99% of offered]}
+  - {kind: stress, from: 1 P, to: 2 P, step: 1 P, hold: 5s,
+     objectives: [p95 response time <= 4s, errors <= 1%, capacity >= 2 P]}
+"""
+BELOW = "load: judges load below 1 P together with it, the policy's limits are for 1 P or above alone"
+
+
+def short(seconds: str) -> str:
+    return f"load: stays at 1 P or above for {seconds} at a time, the policy requires 15 s"
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        # A spike that touches the level for a second is no quarter of a minute at it, however long it lasts.
+        ("shape: {spike: {base: 0.1 P, peak: 1 P, hold: 1s, before: 1m, after: 1m}}", (short("1 s"), BELOW)),
+        ("shape: {spike: {base: 1 P, peak: 3 P, hold: 1s, before: 7s, after: 7s}}", ()),
+        ("shape: {spike: {base: 1 P, peak: 3 P, hold: 1s, before: 7s, after: 6s}}", (short("14 s"),)),
+        # Two stretches do not add up.
+        ("shape: {steps: [{at: 1 P, for: 14s}, {at: 0.5 P, for: 1s}, {at: 1 P, for: 14s}]}", (short("14 s"), BELOW)),
+        # A failing quarter of a minute would drown in an easy day.
+        ("shape: {steps: [{at: 1 P, for: 15s}, {at: 0.9 P, for: 24h}]}", (BELOW,)),
+        ("shape: {steps: [{at: 0.5 P, for: 30s}, {at: 1 P, for: 15s}]}, judge_from: 30s", ()),
+        ("shape: {steps: [{at: 0.5 P, for: 30s}, {at: 1 P, for: 15s}]}, judge_from: 29s", (BELOW,)),
+        # What is not judged does not count.
+        ("shape: {steps: [{at: 1 P, for: 8s}, {at: 2 P, for: 8s}]}", ()),
+        ("shape: {steps: [{at: 1 P, for: 8s}, {at: 2 P, for: 8s}]}, judge_from: 2s", (short("14 s"),)),
+        ("shape: {steps: [{at: 2 P, for: 60s}, {at: 0.9 P, for: 60s}]}, judge_from: 60s",
+         ("load: reaches 9/s where it is judged, the policy requires 1 P",)),
+        ("shape: {sine: {low: 0.1 P, high: 0.99 P, period: 60s, for: 60s}}",
+         ("load: reaches 9.9/s where it is judged, the policy requires 1 P",)),
+        ("shape: {sine: {low: 1 P, high: 2 P, period: 60s, for: 60s}}", ()),
+        ("shape: {burst: {count: 500, within: 1s, then: 1 P, for: 14s}}", ()),
+        ("shape: {burst: {count: 500, within: 1s, then: 0.5 P, for: 14s}}", (short("1 s"), BELOW)),
+        ("shape: {curve: {points: [[0s, 0/s], [10s, 10/s], [25s, 10/s]]}}, judge_from: 10s", ()),
+        ("shape: {curve: {points: [[0s, 0/s], [10s, 10/s], [25s, 10/s]]}}", (BELOW,)),
+        ("shape: {curve: {points: [[0s, 5/s], [20s, 15/s], [40s, 5/s]]}}", (BELOW,)),  # a triangle: 20 s above 10/s
+        ("shape: {curve: {points: [[0s, 5/s], [14s, 15/s], [28s, 5/s]]}}", (short("14 s"), BELOW)),
+    ],
+)  # fmt: skip
+def test_a_shape_counts_with_its_longest_unbroken_stretch_that_is_judged_alone(
+    written: str, found: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "plan.yaml").write_text(SHAPED.replace("LOAD", written))
+    assert shortfalls(load_plan(tmp_path / "plan.yaml").plan, load_policy("demo").policy) == found

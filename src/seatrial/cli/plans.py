@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,15 +12,22 @@ import typer
 
 if TYPE_CHECKING:
     from seatrial.authoring.yaml_plan import LoadedPlan
+    from seatrial.model.profile import Stage
+    from seatrial.model.shape import Shape
 
 __all__ = ["register"]
 
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_COLUMNS = 40
+_MOST_STRETCHES = 8
+
 
 def register(app: typer.Typer) -> None:
-    """Add ``plan check`` and ``plan schema`` to ``app``."""
+    """Add ``plan check``, ``plan schema`` and ``plan curve`` to ``app``."""
     plan = typer.Typer(help="Look at a plan without running it.", no_args_is_help=True)
     plan.command("check")(_check)
     plan.command("schema")(_schema)
+    plan.command("curve")(_curve)
     app.add_typer(plan, name="plan")
 
 
@@ -69,9 +78,33 @@ def _schema() -> None:
     typer.echo(json.dumps(plan_json_schema(), ensure_ascii=False, indent=2))
 
 
+def _curve(
+    file: Annotated[Path, typer.Argument(help="A CSV file with the header time,rate.")],
+    scale: Annotated[str | None, typer.Option(help="The level of its highest rate, for example '1 P'.")] = None,
+) -> None:
+    """Print a recorded curve as the shape of a load trial, to be pasted into a plan.
+
+    Raises:
+        PlanError: the file holds no curve.
+        UsageError: the scale is no load level.
+    """
+    from seatrial.authoring.curves import curve_block, read_curve
+    from seatrial.authoring.problems import split_message
+    from seatrial.errors import UsageError
+    from seatrial.model.objective import parse_load
+
+    try:
+        level = None if scale is None else parse_load(scale)
+    except ValueError as error:
+        what, remedy = split_message(str(error))
+        raise UsageError(what, value=f"--scale {scale}", remedy=remedy) from error
+    typer.echo(curve_block(read_curve(file), level), nl=False)
+
+
 def _summary(loaded: LoadedPlan) -> dict[str, Any]:
     """Return what the plan will do, as JSON-ready data; times in nanoseconds, rates per second."""
     from seatrial.authoring.counts import count_sessions, is_countable
+    from seatrial.model.trial import LoadTrial
 
     plan = loaded.plan
     requests = [len(journey.labels) for journey in plan.journeys.values()]
@@ -87,6 +120,7 @@ def _summary(loaded: LoadedPlan) -> dict[str, Any]:
                 "stages": [
                     {"name": s.name, "rate_per_s": s.rate, "duration_ns": s.profile.duration_ns} for s in stages
                 ],
+                **({"shape": _shape(trial.shape, stages[0])} if isinstance(trial, LoadTrial) and trial.shape else {}),
                 "sessions": sessions.total,
                 "requests": sum(n * each for n, each in zip(sessions.per_journey, requests, strict=True)),
                 "exact": sessions.exact,
@@ -108,6 +142,57 @@ def _summary(loaded: LoadedPlan) -> dict[str, Any]:
     }
 
 
+def _shape(shape: Shape, stage: Stage) -> dict[str, Any]:
+    """Return what a shape offers: its kind, its highest rate, and its rate at the ends of every segment."""
+    at_ns, points = 0, []
+    for segment in stage.profile.segments:
+        points += [[at_ns, segment.rate_from], [at_ns + segment.duration_ns, segment.rate_to]]
+        at_ns += segment.duration_ns
+    return {
+        "kind": shape.kind,
+        "period_ns": shape.sine.period if shape.sine else None,
+        "peak_per_s": stage.profile.peak,
+        "judged_from_ns": stage.judged_from_ns,
+        "points": [point for index, point in enumerate(points) if index == 0 or point != points[index - 1]],
+    }
+
+
+def _shape_lines(shape: dict[str, Any]) -> Iterator[str]:
+    """Yield a shape in words, as far as it has few points, and as a picture of its rate over time."""
+    from itertools import pairwise
+
+    from seatrial.units import format_duration, format_rate
+
+    points: list[tuple[int, float]] = [(at_ns, rate) for at_ns, rate in shape["points"]]
+    stretches = [(end - start, low, high) for (start, low), (end, high) in pairwise(points) if end > start]
+    if len(stretches) <= _MOST_STRETCHES:
+        for long, low, high in stretches:
+            held, moves = f"{format_rate(low)} for", f"from {format_rate(low)} to {format_rate(high)} in"
+            yield f"    {held if low == high else moves} {format_duration(long)}"
+    else:
+        lowest, highest = (format_rate(found(rate for _, rate in points)) for found in (min, max))
+        period = shape["period_ns"]
+        how = f"{len(stretches)} straight lines" if period is None else f"periods of {format_duration(period)}"
+        yield f"    between {lowest} and {highest}, in {how}"
+    yield f"    {_picture(stretches)}"
+    if shape["judged_from_ns"]:
+        yield f"    judged from {format_duration(shape['judged_from_ns'])} on"
+
+
+def _picture(stretches: list[tuple[int, float, float]]) -> str:
+    """Return the highest rate in each of forty equal parts of the time, as a row of blocks."""
+    total, peak = sum(long for long, *_ in stretches), max(max(low, high) for _, low, high in stretches)
+    columns, start = [0.0] * _COLUMNS, 0
+    for long, low, high in stretches:
+        first, last = start * _COLUMNS / total, (start + long) * _COLUMNS / total
+        for column in range(int(first), min(_COLUMNS, math.ceil(last))):
+            ends = (max(first, column), min(last, column + 1))
+            rates = (low + (high - low) * (end - first) / (last - first) for end in ends)
+            columns[column] = max(columns[column], *rates)
+        start += long
+    return "".join(_BLOCKS[math.ceil(rate / peak * (len(_BLOCKS) - 1) - 1e-9)] for rate in columns)
+
+
 def _lines(summary: dict[str, Any]) -> list[str]:
     from seatrial.units import format_duration, format_rate
 
@@ -125,6 +210,9 @@ def _lines(summary: dict[str, Any]) -> list[str]:
         )
         for stage in trial["stages"]:
             rate = "" if stage["name"].endswith("/s") else f" ({format_rate(stage['rate_per_s'])})"
+            if "shape" in trial:
+                rate = f" ({format_rate(stage['rate_per_s'])} on average where it is judged)"
             lines.append(f"  {stage['name']}{rate} for {format_duration(stage['duration_ns'])}")
+        lines += _shape_lines(trial["shape"]) if "shape" in trial else ()
         lines += [f"  limit: {objective}" for objective in trial["objectives"]]
     return [*lines, f"At the longest, {format_duration(summary['longest_ns'])} in all."]
