@@ -32,6 +32,9 @@ def run(
     policy: Annotated[str, typer.Option(help="A shipped policy's name, or a file.")] = "default",
     release: Annotated[Path | None, typer.Option(help="Release manifest that is put to trial.")] = None,
     key: Annotated[Path | None, typer.Option(help="The tester's private key; signs the bundle.")] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="What seatrial calibrate wrote on this machine; cited in the evidence.")
+    ] = None,
     trust_python: Annotated[bool, typer.Option(help="Let the plan run its author's Python journeys.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -56,6 +59,7 @@ def run(
         signers=() if key is None else (_signer(key),),
         trust_python=trust_python,
         command=["seatrial", *sys.argv[1:]],
+        calibration=_read_calibration(calibration),
     )
     observer = OnlyFailures() if as_json else LiveView()
     result = execute(loaded, rules, options, LocalBackend, observer, SystemClock(), stop_at_once)
@@ -113,6 +117,28 @@ def _read_release(path: Path | None) -> bytes | None:
         parse_release(content)
     except EvidenceError as error:
         raise UsageError(error.what, value=error.value, remedy=error.remedy) from error
+    return content
+
+
+def _read_calibration(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    from pydantic import ValidationError
+
+    from seatrial.errors import EvidenceError, UsageError
+    from seatrial.evidence.canonical import parse_json, read_document
+    from seatrial.model.calibration import Calibration
+
+    try:
+        content = read_document(path)
+        Calibration.model_validate(parse_json(content, path.name))
+    except EvidenceError as error:
+        raise UsageError(error.what, value=error.value, remedy=error.remedy) from error
+    except ValidationError as error:
+        first = str(error).split("\n")[0]
+        raise UsageError(
+            "this is no calibration", value=f"{path}: {first}", remedy="Write one with seatrial calibrate."
+        ) from error
     return content
 
 

@@ -3,6 +3,7 @@
 plan.json            the normalised plan            plan.yaml | plan.py   the plan as it was read
 policy.json          the policy in force            release.json          what was tried (optional)
 environment.json     where it ran                   journal.jsonl         what happened, in order
+calibration.json     what the generator was shown to be able to offer (optional)
 verdict.json         the verdict                    report.html           for people
 records/<trial>/part-NNNN.parquet                   health/<trial>.parquet
 diagnostics/<trial>.jsonl                           code/NN-name.py       journeys in Python
@@ -22,6 +23,7 @@ from seatrial.evidence.canonical import MAX_DOCUMENT_BYTES, read_document, sha25
 from seatrial.evidence.manifest import MANIFEST
 
 __all__ = [
+    "CALIBRATION",
     "ENVIRONMENT",
     "JOURNAL",
     "MAX_JOURNAL_BYTES",
@@ -45,6 +47,7 @@ PLAN_SOURCES = ("plan.yaml", "plan.py")
 POLICY = "policy.json"
 RELEASE = "release.json"
 ENVIRONMENT = "environment.json"
+CALIBRATION = "calibration.json"
 JOURNAL = "journal.jsonl"
 VERDICT = "verdict.json"
 REPORT = "report.html"

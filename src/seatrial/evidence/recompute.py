@@ -2,11 +2,12 @@
 
 A part that says what was asked or what happened (plan, policy, environment, journal) must be there and read, or there
 is no verdict: BundleError. Records or health rows that are missing or can't be read make their trial INVALID, with
-the reason: the run took place, and its evidence is torn.
+the reason: the run took place, and its evidence is torn. So does a calibration that is there and can't be read.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,12 +15,13 @@ import polars as pl
 from pydantic import BaseModel, ValidationError
 
 from seatrial.errors import BundleError, EvidenceError, SeatrialError
-from seatrial.evidence.bundle import ENVIRONMENT, JOURNAL, MAX_JOURNAL_BYTES, PLAN, POLICY, read_part
+from seatrial.evidence.bundle import CALIBRATION, ENVIRONMENT, JOURNAL, MAX_JOURNAL_BYTES, PLAN, POLICY, read_part
 from seatrial.evidence.canonical import canonical_bytes, is_sha256_hex, parse_json
 from seatrial.model.journal import Event, TrialLog, read_journal, trial_log
 from seatrial.model.plan import Plan, trial_slug
 from seatrial.model.policy import Policy
 from seatrial.model.verdict import Reason, RunVerdict
+from seatrial.verdict.calibration import Calibrated, read_calibration, unreadable
 from seatrial.verdict.inputs import (
     HEALTH_SCHEMA,
     RECORD_SCHEMA,
@@ -55,7 +57,7 @@ def recompute(bundle_dir: Path) -> RunVerdict:
     for index, name in enumerate(plan.trial_names()):
         log = _log(events, index)
         trials.append(read_trial(bundle_dir, trial_slug(index, name), log))
-    return judge(plan, digest, policy, trials)
+    return judge(plan, digest, policy, trials, _calibrated(bundle_dir))
 
 
 def recompute_verdict(bundle_dir: Path) -> bytes:
@@ -91,6 +93,17 @@ def _plan_digest(bundle_dir: Path) -> str:
     if not is_sha256_hex(digest):
         raise BundleError(f"{ENVIRONMENT} has no SHA-256 in plan_digest", value=repr(digest), remedy=_AGAIN)
     return str(digest)
+
+
+def _calibrated(bundle_dir: Path) -> Calibrated | None:
+    """Return the calibration that the run cites, None when it cites none."""
+    if not os.path.lexists(bundle_dir / CALIBRATION):
+        return None
+    try:
+        document = _json(bundle_dir, CALIBRATION)
+    except BundleError:
+        return unreadable(CALIBRATION)
+    return read_calibration(document, _json(bundle_dir, ENVIRONMENT))
 
 
 def _log(events: tuple[Event, ...], index: int) -> TrialLog:

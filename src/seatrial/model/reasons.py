@@ -267,6 +267,34 @@ _GENERATOR: dict[str, tuple[str, str]] = {
         "負載為 {level} 時，負載產生器自相矛盾：其狀況記錄顯示平均有 {measured} 個工作階段進行中，"
         "而其記錄在相同時刻顯示 {recorded} 個（按到達率乘以工作階段時間計為 {expected} 個）；兩者可相差 {limit}。",
     ),
+    "generator.proven": (
+        "The generator was proven at {times} × the load of {level}: this machine offered {proven_sessions} sessions/s "
+        "and {proven_steps} requests/s within its own rules, and the trial asked for {sessions} and {steps}.",
+        "負載產生器經證實可施加 {level} 負載的 {times} 倍：本機在其自身規則內曾施加每秒 {proven_sessions} 個工作階段及 "
+        "{proven_steps} 個請求，而測試所需為每秒 {sessions} 個及 {steps} 個。",
+    ),
+    "validity.calibration_low": (
+        "The generator was not proven at the load of {level}: this machine offered {proven_sessions} sessions/s and "
+        "{proven_steps} requests/s within its own rules ({times} ×), and the trial asked for {sessions} and {steps}.",
+        "負載產生器未經證實可施加 {level} 的負載：本機在其自身規則內曾施加每秒 {proven_sessions} 個工作階段及 "
+        "{proven_steps} 個請求（{times} 倍），而測試所需為每秒 {sessions} 個及 {steps} 個。",
+    ),
+    "validity.calibration_unreadable": (
+        "The calibration that the run cites can't be read (at “{part}”).",
+        "測試所引用的校準記錄無法讀取（在「{part}」）。",
+    ),
+    "validity.calibration_other": (
+        "The calibration is not of this generator: its “{name}” is {measured}, and that of the run {recorded}.",
+        "校準記錄並非屬於這個負載產生器：其「{name}」為 {measured}，而測試時為 {recorded}。",
+    ),
+    "validity.calibration_rules": (
+        "The calibration kept looser rules for the generator than the policy has.",
+        "校準時負載產生器所守的規則較政策寬鬆。",
+    ),
+    "validity.calibration_lacks": (
+        "The calibration has no case with connections as the plan has them (“{connections}”).",
+        "校準記錄沒有與計劃相同連線方式（「{connections}」）的個案。",
+    ),
     "validity.unsent": (
         "The generator did not send {measured} of steps at {level} (limit {limit}), and the service alone does not "
         "explain it.",

@@ -13,7 +13,7 @@ from seatrial.authoring.python_plan import inspect_journey
 from seatrial.authoring.yaml_plan import LoadedPlan
 from seatrial.engine.arrivals import FeedRows
 from seatrial.engine.http.target import Target
-from seatrial.evidence.bundle import ENVIRONMENT, PLAN, POLICY, RELEASE
+from seatrial.evidence.bundle import CALIBRATION, ENVIRONMENT, PLAN, POLICY, RELEASE
 from seatrial.evidence.canonical import sha256_hex
 from seatrial.model.plan import plan_document
 from seatrial.trials.workspace import Workspace, environment_of
@@ -43,13 +43,14 @@ def write_documents(
     policy: LoadedPolicy,
     *,
     release: bytes | None,
+    calibration: bytes | None,
     feeds: Feeds,
     target: Target | None,
     command: Sequence[str],
     workers: int,
     started: datetime,
 ) -> None:
-    """Write plan, policy, release, the code of journeys in Python, and the environment.
+    """Write plan, policy, release, calibration, the code of journeys in Python, and the environment.
 
     Rows of feeds may be personal data and stay out of the evidence; their digests are in it.
 
@@ -67,6 +68,8 @@ def write_documents(
     workspace.write_json(POLICY, policy.policy.as_document())
     if release is not None:
         workspace.write(RELEASE, release)
+    if calibration is not None:
+        workspace.write(CALIBRATION, calibration)
     environment = environment_of(
         plan_digest=loaded.digest,
         policy_digest=policy.digest,

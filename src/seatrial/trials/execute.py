@@ -65,6 +65,7 @@ class RunOptions:
         signers: The tester's keys; none leaves the bundle unsigned.
         trust_python: Whether journeys in Python may be executed.
         command: The command line, for provenance.
+        calibration: The calibration that the run cites; None when it cites none.
     """
 
     out: Path | None
@@ -73,6 +74,7 @@ class RunOptions:
     signers: Sequence[Signer]
     trust_python: bool
     command: Sequence[str]
+    calibration: bytes | None = None
 
 
 def execute(
@@ -169,6 +171,7 @@ class _Run:
             self._loaded,
             self._policy,
             release=options.release,
+            calibration=options.calibration,
             feeds=feeds,
             target=None if isinstance(target, TargetError) else target,
             command=options.command,

@@ -37,6 +37,7 @@ from seatrial.model.verdict import (
     Verdict,
     worst,
 )
+from seatrial.verdict.calibration import Calibrated, OfferedLoad, load_of, weigh
 from seatrial.verdict.generator import check_cpu, check_health_rows, check_send_lag, stalls_within, unsent_load
 from seatrial.verdict.inputs import (
     StageColumns,
@@ -74,7 +75,13 @@ _RUN_CODES = {
 }
 
 
-def judge(plan: Plan, plan_digest: str, policy: Policy, trials: Sequence[TrialData]) -> RunVerdict:
+def judge(
+    plan: Plan,
+    plan_digest: str,
+    policy: Policy,
+    trials: Sequence[TrialData],
+    calibrated: Calibrated | None = None,
+) -> RunVerdict:
     """Return the verdict on a run.
 
     Args:
@@ -82,6 +89,7 @@ def judge(plan: Plan, plan_digest: str, policy: Policy, trials: Sequence[TrialDa
         plan_digest: SHA-256 of the plan, hexadecimal: the schedule depends on it.
         policy: The rules.
         trials: The evidence, told apart by the trial number in its log; in any order.
+        calibrated: The calibration that the run cites; None when it cites none.
 
     Returns:
         One verdict per trial of the plan, in the plan's order. Evidence is never a reason to raise: what can't be
@@ -96,7 +104,7 @@ def judge(plan: Plan, plan_digest: str, policy: Policy, trials: Sequence[TrialDa
         else:
             known[data.log.trial] = data
     verdicts = tuple(
-        judge_trial(plan, plan_digest, policy, known[index])
+        judge_trial(plan, plan_digest, policy, known[index], calibrated)
         if index in known
         else TrialVerdict(
             name=name,
@@ -123,9 +131,12 @@ class _Findings:
     by_service: list[Reason] = field(default_factory=list)
     results: list[StageResult] = field(default_factory=list)
     unsent: dict[int, int] = field(default_factory=dict)
+    loads: list[OfferedLoad] = field(default_factory=list)
 
 
-def judge_trial(plan: Plan, plan_digest: str, policy: Policy, data: TrialData) -> TrialVerdict:
+def judge_trial(
+    plan: Plan, plan_digest: str, policy: Policy, data: TrialData, calibrated: Calibrated | None = None
+) -> TrialVerdict:
     """Return the verdict on one trial.
 
     Args:
@@ -133,6 +144,7 @@ def judge_trial(plan: Plan, plan_digest: str, policy: Policy, data: TrialData) -
         plan_digest: SHA-256 of the plan, hexadecimal.
         policy: The rules.
         data: The evidence; ``data.log.trial`` says which trial it is of.
+        calibrated: The calibration that the run cites; None when it cites none.
     """
     index = data.log.trial
     trial = plan.trials[index]
@@ -145,6 +157,10 @@ def judge_trial(plan: Plan, plan_digest: str, policy: Policy, data: TrialData) -
     _examine(plan, plan_digest, policy, trial, stages, data.log, records, health, found)
     found.invalid.extend(_check_decisions(plan, policy, data.log, found.results))
     verdict, reasons, objectives = _conclude(trial, found)
+    if calibrated is not None:
+        against, proven = weigh(plan, policy, calibrated, found.loads)
+        found.invalid.extend(against)
+        reasons = [*reasons, proven] if proven else reasons
     if found.invalid:
         verdict, reasons = Verdict.INVALID, found.invalid
     capacity: Capacity | None = capacity_of(trial, found.results) if isinstance(trial, StressTrial) else None
@@ -224,6 +240,8 @@ def _examine(
         found.invalid.extend(torn)
         if not torn:  # the law speaks of complete records; what is missing from others is said already
             found.invalid.extend(check_littles_law(plan, stage, begun, columns, health, log.workers))
+        if load := load_of(stage, columns, table):
+            found.loads.append(load)
         judged = judged_records(columns, table)
         generator.extend(check_send_lag(stage, judged, lag_limit))
         found.results.append(summarise(plan, policy, trial, stage, judged))
