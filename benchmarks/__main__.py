@@ -1,13 +1,18 @@
 """``python -m benchmarks``: run every generator that is installed, print the tables, write the results.
 
 The environment shortens it: ``ONLY=wrk,locust,ours``, ``SECONDS=5``, ``REPEATS=3``, ``FREEZE=3`` (seconds; 0 leaves
-the drill out), ``PARTS=speed,lag,handshakes,delay,freeze``, ``REMARK="what else the machine was doing"``.
+the drill out), ``PARTS=speed,lag,handshakes,delay,freeze``; and it tells it more: ``REMARK="what else the machine was
+doing"``, ``COMMITTED=1`` (ours as of the last commit instead of the working tree).
 """
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
+import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -20,7 +25,7 @@ from rich.table import Table
 from benchmarks import results
 from benchmarks.accounting import machine_load
 from benchmarks.install import failures
-from benchmarks.servers import BenchError, nginx
+from benchmarks.servers import ROOT, BenchError, nginx
 from benchmarks.tools import TOOLS, Tool
 from benchmarks.trials import Bench, Settings
 
@@ -66,7 +71,10 @@ def _guarded(tool: Tool, measure: Callable[[Tool], dict[str, Any]]) -> dict[str,
         return {"tool": tool.name, "error": f"failed: {error}"[:200]}
 
 
-def _measure(bench: Bench, tools: list[Tool], parts: list[str], document: dict[str, Any]) -> None:
+def _measure(
+    bench: Bench, tools: list[Tool], parts: list[str], document: dict[str, Any], save: Callable[[], object]
+) -> None:
+    """Take the parts one after the other; what is known is saved after each, should the next one be stopped."""
     ours = TOOLS["ours"]
     if "speed" in parts:
         for kind in ("get", "journey", "tls"):
@@ -74,14 +82,35 @@ def _measure(bench: Bench, tools: list[Tool], parts: list[str], document: dict[s
             if kind == "journey" and ours in tools:
                 rows.append(bench.speed(ours, kind, fresh=True))
             document["speed"][kind] = rows
+            save()
     if "lag" in parts and ours in tools:
         document["send_lag"] = bench.send_lag(ours)
     if "handshakes" in parts and ours in tools:
         document["speed"]["handshakes"] = bench.handshakes(ours)
+        save()
     if "delay" in parts:
         document["known_delay"] = [_guarded(tool, bench.known_delay) for tool in tools]
+        save()
     if "freeze" in parts and bench.freezes:
         document["freeze"] = [_guarded(tool, bench.freeze) for tool in tools if "paced" in tool.jobs]
+
+
+def _snapshot(folder: Path, machine: dict[str, Any]) -> Path:
+    """Copy the source of ours, so that a change made meanwhile can't enter; ``COMMITTED=1`` takes the last commit."""
+    if os.environ.get("COMMITTED"):
+        folder.mkdir()
+        git = shutil.which("git") or "git"
+        archive = subprocess.run([git, "archive", machine["commit"], "src"], cwd=ROOT, capture_output=True, check=True)
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
+            tar.extractall(folder, filter="data")
+        machine["changed_files"] = 0
+        return folder / "src"
+    return Path(shutil.copytree(ROOT / "src", folder, ignore=shutil.ignore_patterns("__pycache__")))
+
+
+def _save(document: dict[str, Any]) -> tuple[Path, Path]:
+    document["machine"]["load_average_after"] = machine_load()
+    return results.write(document)
 
 
 def _show(console: Console, title: str, head: list[str], rows: list[list[str]]) -> None:
@@ -113,17 +142,18 @@ def main() -> int:
             nginx(Path(name) / "nginx", settings.server_core) as server,
         ):
             document["server"] = server.version
-            bench = Bench(settings, server, lambda text: console.print(f"  {text}", highlight=False))
-            _measure(bench, tools, parts, document)
+            source = _snapshot(Path(name) / "source", document["machine"])
+            bench = Bench(settings, server, source, lambda text: console.print(f"  {text}", highlight=False))
+            _measure(bench, tools, parts, document, lambda: _save(document))
     except BenchError as error:
         console.print(f"benchmark: {error}", style="red", highlight=False)
         return 2
-    document["machine"]["load_average_after"] = machine_load()
+    paths = _save(document)
     for kind, rows in document["speed"].items():
         _show(console, kind, results.SPEED_HEAD, results.speed_rows(rows))
     _show(console, "known delay", results.DELAY_HEAD, results.delay_rows(document["known_delay"]))
     _show(console, "freeze drill", results.FREEZE_HEAD, results.freeze_rows(document["freeze"]))
-    for path in results.write(document):
+    for path in paths:
         console.print(f"written: {path}", highlight=False)
     return 0
 

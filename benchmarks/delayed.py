@@ -1,8 +1,9 @@
 """A server whose service time is known, because it measures it.
 
-``python -m benchmarks.delayed PORT DELAY AFTER FREEZE`` answers ``GET`` on any path after DELAY seconds. AFTER seconds from its first request it blocks its whole loop for
-FREEZE seconds, as a long garbage collection or a stopped virtual machine would. When its input closes it writes what
-it measured itself, from the request read to the answer written: that is the truth that reports are held against.
+``python -m benchmarks.delayed PORT DELAY AFTER FREEZE`` answers ``GET`` on any path after DELAY seconds. AFTER seconds
+from its first request it blocks its whole loop for FREEZE seconds, as a long garbage collection or a stopped virtual
+machine would. When its input closes it writes what it measured itself, from the request read to the answer written:
+that is the truth that reports are held against.
 """
 
 from __future__ import annotations

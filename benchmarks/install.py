@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 
-from benchmarks.tools import CACHE, TOOLS
+from benchmarks.tools import CACHE, SCRIPTS, TOOLS
 
 __all__ = ["failures", "install"]
 
@@ -31,14 +31,22 @@ def _recipes() -> dict[str, list[list[str]]]:
         "artillery": [[*node, "artillery"]],
         "k6": [["go", "install", "go.k6.io/k6@latest"]],
         "vegeta": [["go", "install", "github.com/tsenart/vegeta/v12@latest"]],
+        "gatling": _gatling(),
         "oha": [["cargo", "install", "--quiet", "--locked", "--root", str(CACHE / "cargo"), "oha"]],
     }
 
 
+def _gatling() -> list[list[str]]:
+    home = CACHE / "gatling"
+    fetch = ["mvn", "-q", "-B", "-f", str(SCRIPTS / "gatling-pom.xml"), "dependency:copy-dependencies"]
+    build = ["javac", "-cp", f"{home}/lib/*", "-d", f"{home}/classes", str(SCRIPTS / "Bench.java")]
+    return [[*fetch, f"-DoutputDirectory={home}/lib", "-DincludeScope=runtime"], build]
+
+
 def failures() -> dict[str, str]:
-    """Return why tools could not be installed, by name; Gatling, which has no recipe here, among them."""
+    """Return why tools could not be installed, by name."""
     known: dict[str, str] = json.loads(_FAILED.read_text(encoding="utf-8")) if _FAILED.exists() else {}
-    return {"gatling": "the harness has no recipe for it", **known}
+    return known
 
 
 def _try(name: str) -> str | None:

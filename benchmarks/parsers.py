@@ -171,6 +171,20 @@ def oha(text: str) -> Said:
     return Said(sum(codes.values()) + lost, bad + lost, *latency)
 
 
+def gatling(text: str) -> Said:
+    """Read the summary that Gatling prints: columns for all, those that were OK and those that were KO."""
+
+    def numbers(label: str) -> list[float]:
+        lines = re.findall(rf"(?m)^> {label}[^|]*\|(.*)$", text)
+        if not lines:
+            raise UnreadableReportError(f"no {label!r} in Gatling's summary: {text[-300:]!r}")
+        cells = [cell.strip().replace(",", "") for cell in lines[-1].split("|")]
+        return [0.0 if cell == "-" else float(cell) for cell in cells]
+
+    total, _, failed = numbers("request count")
+    return Said(int(total), int(failed), *(numbers(f"response time {p}th percentile")[0] for p in (50, 95, 99)))
+
+
 def ours(text: str) -> Said:
     """Read what ``benchmarks.ours`` prints; unsent arrivals are no errors of the service and are shown apart."""
     document = _json(text)
@@ -191,4 +205,5 @@ PARSERS: dict[str, Callable[[str], Said]] = {
     "k6": k6,
     "vegeta": vegeta,
     "oha": oha,
+    "gatling": gatling,
 }

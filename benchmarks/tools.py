@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -29,7 +30,8 @@ class Job:
         folder: For the tool's files; empty.
         rate: Requests a second, for ``paced``; sessions a second for ours.
         ca: Certificate of the TLS listener.
-        fresh: Whether every session opens a connection of its own; only ours and autocannon's kind can choose.
+        fresh: Whether every session opens a connection of its own; asked of ours alone.
+        source: The source of ours that is measured, a copy; None: what is installed.
     """
 
     kind: str
@@ -40,6 +42,7 @@ class Job:
     rate: float = 0.0
     ca: Path | None = None
     fresh: bool = False
+    source: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,41 +146,40 @@ def _autocannon(program: str, job: Job) -> Invocation:
     return Invocation([program, "-j", "-c", str(count), "-d", str(job.seconds), *pace, f"{job.url}/small"])
 
 
-_ARTILLERY_JOURNEY = """
-          - post:
-              url: /sign-in
-              json: {patron: A123456, pin: "2468"}
-              capture: {json: $.token, as: token}
-          - get:
-              url: /list
-              headers: {Authorization: "Bearer {{ token }}"}
-              capture: {json: "$.free[0].id", as: slot}
-          - post:
-              url: /book
-              headers: {Authorization: "Bearer {{ token }}"}
-              json: {slot: "{{ slot }}"}"""
+_SIGNED_IN = {"Authorization": "Bearer {{ token }}"}
+_ARTILLERY_JOURNEY = [
+    {
+        "post": {
+            "url": "/sign-in",
+            "json": {"patron": "A123456", "pin": "2468"},
+            "capture": {"json": "$.token", "as": "token"},
+        }
+    },
+    {"get": {"url": "/list", "headers": _SIGNED_IN, "capture": {"json": "$.free[0].id", "as": "slot"}}},
+    {"post": {"url": "/book", "headers": _SIGNED_IN, "json": {"slot": "{{ slot }}"}}},
+]
 
 
 def _artillery(program: str, job: Job) -> Invocation:
+    get: list[dict[str, object]] = [{"get": {"url": "/small"}}]
+    phase: dict[str, float] = {"duration": 1, "arrivalCount": job.connections}
+    flow: list[dict[str, object]] = get
     if job.kind == "paced":
-        phase = f"{{duration: {job.seconds}, arrivalRate: {job.rate:g}}}"
-        flow = "\n      - get: {url: /small}"
-    else:
-        phase = f"{{duration: 1, arrivalCount: {job.connections}}}"
-        steps = _ARTILLERY_JOURNEY if job.kind == "journey" else "\n          - get: {url: /small}"
-        inner = f"\n          - loop:{steps}\n            count: 20".replace("\n          - ", "\n              - ")
-        flow = f"\n      - loop:{inner}\n        whileTrue: notYet"
-    plan = f"""config:
-  target: {job.url}
-  processor: {SCRIPTS / "artillery.cjs"}
-  http: {{maxSockets: {job.connections}}}
-  phases:
-    - {phase}
-scenarios:
-  - flow:{flow}
-"""
-    plan_file, report = job.folder / "artillery.yml", job.folder / "artillery.json"
-    plan_file.write_text(plan, encoding="utf-8")
+        phase = {"duration": job.seconds, "arrivalRate": job.rate}
+    else:  # the clock is asked once in twenty rounds, so that asking costs nothing to speak of
+        rounds = {"loop": _ARTILLERY_JOURNEY if job.kind == "journey" else get, "count": 20}
+        flow = [{"loop": [rounds], "whileTrue": "notYet"}]
+    plan = {
+        "config": {
+            "target": job.url,
+            "processor": str(SCRIPTS / "artillery.cjs"),
+            "http": {"maxSockets": job.connections},
+            "phases": [phase],
+        },
+        "scenarios": [{"flow": flow}],
+    }
+    plan_file, report = job.folder / "artillery.json", job.folder / "report.json"
+    plan_file.write_text(json.dumps(plan), encoding="utf-8")
     environment = {"BENCH_SECONDS": str(job.seconds), "ARTILLERY_DISABLE_TELEMETRY": "true"}
     return Invocation([program, "run", "--quiet", "--output", str(report), str(plan_file)], environment, report)
 
@@ -219,7 +221,29 @@ def _ours(program: str, job: Job) -> Invocation:
     kind = "journey" if job.kind == "journey" else "get"
     command = [program, "-m", "benchmarks.ours", "--kind", kind, "--target", job.url, "--rate", f"{job.rate:g}"]
     command += ["--seconds", str(job.seconds), "--connections", "session" if job.fresh else "shared"]
-    return Invocation([*command, *(["--ca", str(job.ca)] if job.ca else [])])
+    if job.kind == "paced":  # below saturation no cap is needed; a frozen service must not run into one
+        command += ["--sessions", "20000"]
+    environment = {"PYTHONPATH": str(job.source)} if job.source else {}
+    return Invocation([*command, *(["--ca", str(job.ca)] if job.ca else [])], environment)
+
+
+def _gatling(program: str, job: Job) -> Invocation:
+    environment = {
+        "BENCH_KIND": job.kind,
+        "BENCH_URL": job.url,
+        "BENCH_SECONDS": str(job.seconds),
+        "BENCH_RATE": f"{job.rate:g}",
+        "BENCH_CONNECTIONS": str(job.connections),
+    }
+    home = CACHE / "gatling"
+    options = ["--add-opens=java.base/java.lang=ALL-UNNAMED", f"-Dlogback.configurationFile={SCRIPTS / 'logback.xml'}"]
+    command = [program, *options, "-cp", f"{home}/lib/*:{home}/classes", "io.gatling.app.Gatling", "-s", "Bench"]
+    return Invocation([*command, "-rf", str(job.folder / "gatling")], environment)
+
+
+def _java() -> Path | None:
+    found = shutil.which("java")
+    return Path(found) if found and (CACHE / "gatling" / "classes" / "Bench.class").exists() else None
 
 
 _ALL, _UNSCRIPTED = frozenset({"get", "tls", "paced", "journey"}), frozenset({"get", "tls", "paced"})
@@ -245,5 +269,6 @@ TOOLS: dict[str, Tool] = {
         Tool("vegeta", _in_cache("go", "bin", "vegeta"), ("-version",), _UNSCRIPTED, _vegeta, "cannot extract"),
         Tool("oha", _in_cache("cargo", "bin", "oha"), ("--version",), _UNSCRIPTED, _oha,
              "cannot script; paced with its latency correction"),
+        Tool("gatling", _java, (), _ALL - {"tls"}, _gatling, "Java simulation, default heap"),
     )
 }  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -55,10 +54,12 @@ class Bench:
     Args:
         settings: How long and how often.
         server: The nginx.
+        source: The source of ours that is measured; nobody changes it meanwhile.
         say: Told what is going on.
     """
 
-    def __init__(self, settings: Settings, server: Nginx, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, server: Nginx, source: Path, say: Callable[[str], None]) -> None:
+        self._source = source
         self._settings = settings
         self._server = server
         self._say = say
@@ -133,7 +134,7 @@ class Bench:
                 TemporaryDirectory(prefix="seatrial-bench-") as name,
                 delay_server(settings.server_core, delay_s) as to,
             ):
-                job = Job(kind, to.url, settings.seconds, 10, Path(name), rate)
+                job = Job(kind, to.url, settings.seconds, 10, Path(name), rate, source=self._source)
                 _, said, _ = self._run(tool, job, count=False)
                 truth_ms = to.finish()["median_s"] * 1e3
             if said.p50_ms is None:
@@ -149,7 +150,7 @@ class Bench:
         with TemporaryDirectory(prefix="seatrial-bench-") as name:
             after = seconds / 3
             with delay_server(settings.server_core, service_s, after, settings.freeze_s) as to:
-                job = Job("paced", to.url, seconds, 400, Path(name), rate)
+                job = Job("paced", to.url, seconds, 400, Path(name), rate, source=self._source)
                 _, said, invocation = self._run(tool, job, count=False)
                 served = to.finish()
         truth = Freeze(served["median_s"], served["frozen_s"], seconds)
@@ -174,14 +175,13 @@ class Bench:
         command += ["-time", str(self._settings.seconds), "-CAfile", str(self._server.certificate)]
         rates = []
         for _ in range(self._settings.repeats):
-            with TemporaryDirectory(prefix="seatrial-bench-") as name:
-                core = self._settings.client_core
-                done = run_pinned(command, core, Path(name), self._settings.seconds + _SPARE_S)
-            found = re.search(r"(\d+) connections in (\d+) real seconds", done.out)
-            if found:
-                rates.append(int(found[1]) / max(1, int(found[2])))
-        if rates:
-            rows.append({"tool": "openssl s_time", "kind": "tls", "rps": asdict(spread(rates)), "command": command})
+            with TemporaryDirectory(prefix="seatrial-bench-") as name, self._counted() as count:
+                core, limit_s = self._settings.client_core, self._settings.seconds + _SPARE_S
+                done = run_pinned(command, core, Path(name), limit_s, count, self._server.worker)
+            rates.append(steady(done.samples))
+        row: Row = {"tool": "openssl s_time", "kind": "tls", "command": command}
+        row["rps"] = asdict(spread([part.rps for part in rates]))
+        rows.append(row | {"cpu_us": asdict(spread([part.cpu_us for part in rates]))})
         return rows
 
     # -- how a job is run ---------------------------------------------------------------------------------------
@@ -192,7 +192,15 @@ class Bench:
         secure = kind == "tls"
         with TemporaryDirectory(prefix="seatrial-bench-") as name:
             url, ca = (server.https, server.certificate) if secure else (server.http, None)
-            yield Job(kind, url, settings.seconds, settings.connections, Path(name), rate, ca, fresh)
+            yield Job(kind, url, settings.seconds, settings.connections, Path(name), rate, ca, fresh, self._source)
+
+    @contextmanager
+    def _counted(self) -> Iterator[Callable[[], int]]:
+        counter = self._server.counter()
+        try:
+            yield counter.read
+        finally:
+            counter.close()
 
     def _run(
         self, tool: Tool, job: Job, count: bool, parse: bool = True, limit_s: float = 0.0
@@ -204,13 +212,10 @@ class Bench:
         limit_s = limit_s or job.seconds + _SPARE_S
         core, environment = self._settings.client_core, invocation.environment
         if count:
-            counter = self._server.counter()
-            try:
+            with self._counted() as read:
                 finished = run_pinned(
-                    invocation.command, core, job.folder, limit_s, counter.read, self._server.worker, environment
+                    invocation.command, core, job.folder, limit_s, read, self._server.worker, environment
                 )
-            finally:
-                counter.close()
         else:
             finished = run_pinned(invocation.command, core, job.folder, limit_s, environment=environment)
         if finished.code < 0 or (finished.code > 0 and tool.name == "ours"):

@@ -13,7 +13,7 @@ class Citizen(FastHttpUser):
     wait_time = constant_throughput(float(os.environ["BENCH_PER_USER"])) if KIND == "paced" else constant(0)
 
     @task
-    def run(self) -> None:
+    def visit(self) -> None:
         """Do one round."""
         if KIND != "journey":
             self.client.get("/small")
