@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from seatrial.authoring.curves import curve_block, read_curve
 from seatrial.authoring.yaml_plan import load_plan, read_plan
-from seatrial.errors import PlanError
+from seatrial.errors import BundleError, PlanError
+from seatrial.evidence.canonical import canonical_bytes, sha256_hex
 from seatrial.model.objective import parse_load
 from seatrial.model.plan import plan_document
+from seatrial.trials.replay import refuse_other_plan
 from seatrial.units import SECOND
 
 CSV = "time,rate\n0,3\n60,20\n90,12.5\n"
@@ -71,6 +73,21 @@ def test_a_pasted_curve_is_a_plan_that_needs_its_file_no_more(tmp_path: Path) ->
         "scale": "1.5 P",
         "points": [["0s", "3/s"], ["60s", "20/s"], ["90s", "12.5/s"]],
     }
+
+
+def test_a_bundle_with_a_curve_is_replayed_without_the_file_and_a_changed_point_is_found(tmp_path: Path) -> None:
+    path = write(tmp_path, CSV)
+    source = (PLAN + curve_block(read_curve(path), None)).encode()
+    path.unlink()
+    document = plan_document(read_plan(source, "plan.yaml"))
+    (tmp_path / "plan.yaml").write_bytes(source)
+    (tmp_path / "plan.json").write_bytes(canonical_bytes(document))
+    (tmp_path / "environment.json").write_bytes(canonical_bytes({"plan_digest": sha256_hex(source)}))
+    refuse_other_plan(tmp_path)
+    document["trials"][0]["shape"]["curve"]["points"][1][1] = "2/s"
+    (tmp_path / "plan.json").write_bytes(canonical_bytes(document))
+    with pytest.raises(BundleError, match=r"plan\.json is not the plan that stands in plan\.yaml"):
+        refuse_other_plan(tmp_path)
 
 
 ROWS = st.lists(st.tuples(st.integers(1, 10**12), st.floats(0, 1e6).map(lambda v: round(v, 6))), min_size=1, max_size=6)

@@ -173,7 +173,7 @@ def summed_up(folder: Path, shape: str, *more: str) -> str:
         (
             "steps: [{at: 0.5 P, for: 1m}, {at: 1 P, for: 3m}]",
             [
-                "  steps to 1 P (35/s on average where it is judged) for 4 min",
+                "  steps 0.5–1 P (35/s on average where it is judged) for 4 min",
                 "    20/s for 1 min",
                 "    40/s for 3 min",
                 f"    {'▄' * 10}{'█' * 30}",
@@ -182,7 +182,7 @@ def summed_up(folder: Path, shape: str, *more: str) -> str:
         (
             "spike: {base: 0.05 P, peak: 2 P, rise: 10s, hold: 20s, before: 5s, after: 5s}",
             [
-                "  spike to 2 P (50.8/s on average where it is judged) for 40 s",
+                "  spike 0.05–2 P (50.8/s on average where it is judged) for 40 s",
                 "    2/s for 5 s",
                 "    from 2/s to 80/s in 10 s",
                 "    80/s for 20 s",
@@ -193,7 +193,7 @@ def summed_up(folder: Path, shape: str, *more: str) -> str:
         (
             "sine: {low: 0.2 P, high: 1 P, period: 20m, for: 40m}",
             [
-                "  sine to 1 P (24/s on average where it is judged) for 40 min",
+                "  sine 0.2–1 P (24/s on average where it is judged) for 40 min",
                 "    between 8/s and 40/s, in periods of 20 min",
                 "    ▂▃▃▄▅▆▇██████▇▆▅▄▃▃▂▂▃▃▄▅▆▇██████▇▆▅▄▃▃▂",
             ],
@@ -201,7 +201,7 @@ def summed_up(folder: Path, shape: str, *more: str) -> str:
         (
             "burst: {count: 500, within: 1s, then: 1 P, for: 39s}",
             [
-                "  burst of 500, then 1 P (51.5/s on average where it is judged) for 40 s",
+                "  burst 500/s → 1 P (51.5/s on average where it is judged) for 40 s",
                 "    500/s for 1 s",
                 "    40/s for 39 s",
                 f"    █{'▁' * 39}",
@@ -210,7 +210,7 @@ def summed_up(folder: Path, shape: str, *more: str) -> str:
         (
             "curve: {points: [[0s, 0/s], [20s, 10/s], [30s, 0/s], [40s, 0/s]]}",
             [
-                "  curve to 10/s (3.75/s on average where it is judged) for 40 s",
+                "  curve 0–10/s (3.75/s on average where it is judged) for 40 s",
                 "    from 0/s to 10/s in 20 s",
                 "    from 10/s to 0/s in 10 s",
                 "    0/s for 10 s",
@@ -237,7 +237,7 @@ def test_a_shape_says_from_when_on_it_is_judged_and_gives_its_points_as_json(tmp
         "judged_from_ns": 5 * 10**9,
         "points": [[0, 40.0], [5 * 10**9, 40.0], [5 * 10**9, 80.0], [10**10, 80.0]],
     }
-    assert trial["stages"] == [{"name": "steps to 2 P", "rate_per_s": 80.0, "duration_ns": 10**10}]
+    assert trial["stages"] == [{"name": "1–2 P", "rate_per_s": 80.0, "duration_ns": 10**10}]
 
 
 def test_a_curve_is_printed_for_a_plan(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_a_curve_is_printed_for_a_plan(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text(SHAPED.replace("    shape: {SHAPE}\n", shown))
     lines = run("check", str(tmp_path / "plan.yaml")).splitlines()
     assert lines[4:6] == [
-        "  curve to 1.5 P (34.5/s on average where it is judged) for 1 min",
+        "  curve 0.225–1.5 P (34.5/s on average where it is judged) for 1 min",
         "    from 9/s to 60/s in 1 min",
     ]
 

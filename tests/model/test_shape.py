@@ -159,15 +159,17 @@ def load(**of: Any) -> LoadTrial:
 @pytest.mark.parametrize(
     ("of", "name", "rate"),
     [
-        (STEPS, "steps to 1 P", (60 * 20 + 300 * 40) / 360),
-        (SPIKE, "spike to 2 P", (360 * 2 + 70 * 41 + 600 * 80) / 1030),
-        (SINE, "sine to 1 P", 24),
-        (CURVE, "curve to 200/s", (60 * 105 + 30 * 100) / 90),
-        ({"curve": {**CURVE["curve"], "scale": "2 P"}}, "curve to 2 P", (60 * 42 + 30 * 40) / 90),
-        (BURST, "burst of 500, then 1 P", (500 + 300 * 40) / 301),
+        (STEPS, "0.5–1 P", (60 * 20 + 300 * 40) / 360),
+        (SPIKE, "0.05–2 P", (360 * 2 + 70 * 41 + 600 * 80) / 1030),
+        (SINE, "0.2–1 P", 24),
+        (CURVE, "0–200/s", (60 * 105 + 30 * 100) / 90),
+        ({"curve": {**CURVE["curve"], "scale": "2 P"}}, "0–2 P", (60 * 42 + 30 * 40) / 90),
+        ({"steps": [{"at": "1 P", "for": "2s"}, {"at": "1 P", "for": "1s"}]}, "1 P", 40),
+        ({"curve": {"scale": "3 P", "points": [["0s", "1/s"], ["60s", "7/s"]]}}, "0.429–3 P", 40 * 3 * 8 / 14),
+        (BURST, "500/s → 1 P", (500 + 300 * 40) / 301),
     ],
 )
-def test_a_stage_is_called_by_its_shape_and_its_rate_is_the_mean_that_is_judged(
+def test_a_stage_is_called_by_its_levels_and_its_rate_is_the_mean_that_is_judged(
     of: dict[str, Any], name: str, rate: float
 ) -> None:
     (stage,) = load(shape=of).stages(3, PLAN)

@@ -210,9 +210,11 @@ def _lines(summary: dict[str, Any]) -> list[str]:
         )
         for stage in trial["stages"]:
             rate = "" if stage["name"].endswith("/s") else f" ({format_rate(stage['rate_per_s'])})"
+            kind = ""
             if "shape" in trial:
                 rate = f" ({format_rate(stage['rate_per_s'])} on average where it is judged)"
-            lines.append(f"  {stage['name']}{rate} for {format_duration(stage['duration_ns'])}")
+                kind = f"{trial['shape']['kind']} "
+            lines.append(f"  {kind}{stage['name']}{rate} for {format_duration(stage['duration_ns'])}")
         lines += _shape_lines(trial["shape"]) if "shape" in trial else ()
         lines += [f"  limit: {objective}" for objective in trial["objectives"]]
     return [*lines, f"At the longest, {format_duration(summary['longest_ns'])} in all."]

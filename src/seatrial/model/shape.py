@@ -33,7 +33,7 @@ from pydantic.json_schema import SkipJsonSchema
 from seatrial.model.document import Duration, LoadLevel, Strict, rule_broken
 from seatrial.model.objective import Load, parse_load, write_load
 from seatrial.model.profile import Profile, Segment
-from seatrial.units import SECOND, format_duration, parse_duration, write_duration
+from seatrial.units import SECOND, format_duration, format_rate, parse_duration, write_duration
 
 __all__ = ["MAX_SEGMENTS", "Burst", "Curve", "CurvePoint", "HeldLevel", "Shape", "Sine", "Spike"]
 
@@ -108,6 +108,10 @@ def _one_unit(**levels: Load) -> None:
     for (_, before), (key, level) in itertools.pairwise(levels.items()):
         if level.unit != before.unit:
             raise rule_broken("multiples of P and rates in one shape; write all of its levels in one unit", key)
+
+
+def _range(low: Load, high: Load) -> str:
+    return str(high) if low == high else f"{low.value:g}–{high}"
 
 
 class HeldLevel(Strict):
@@ -246,6 +250,12 @@ class Curve(Strict):
         """Return the highest level among the points as they are written."""
         return max((point.load for point in self.points), key=lambda load: load.value)
 
+    @property
+    def ends(self) -> tuple[Load, Load]:
+        """Return the lowest and the highest level, scaled; the lowest in three significant digits."""
+        top, lowest = self.scale or self.highest, min(point.load.value for point in self.points)
+        return Load(float(f"{lowest / self.highest.value * top.value:.3g}"), top.unit), top
+
     def profile(self, peak: float) -> Profile:
         """Return what is offered; ``peak`` is P in journeys per second."""
         highest = self.highest.value
@@ -279,10 +289,15 @@ class Burst(Strict):
             raise rule_broken(f"a burst of more than {_MOST_AT_ONCE:,}/s; write a longer time", "within")
         return self
 
+    @property
+    def at_once(self) -> float:
+        """Return the rate of the burst itself, per second."""
+        return self.count * SECOND / self.within
+
     def profile(self, peak: float) -> Profile:
         """Return what is offered; ``peak`` is P in journeys per second."""
-        at_once, level = self.count * SECOND / self.within, self.then.rate(peak)
-        return Profile((Segment(self.within, at_once, at_once), Segment(self.duration, level, level)))
+        level = self.then.rate(peak)
+        return Profile((Segment(self.within, self.at_once, self.at_once), Segment(self.duration, level, level)))
 
 
 ShapeKind: TypeAlias = Literal["steps", "spike", "sine", "curve", "burst"]
@@ -336,26 +351,27 @@ class Shape(Strict):
 
     @property
     def title(self) -> str:
-        """Return a name for its stage: the shape, and the highest level that it is told by."""
+        """Return a name for its stage that reads like a level in any language: ``0.05–2 P``, ``500/s → 1 P``."""
+        if self.burst is not None:
+            return f"{format_rate(self.burst.at_once)} → {self.burst.then}"
         if self.steps is not None:
-            return f"steps to {max((step.at for step in self.steps), key=lambda load: load.value)}"
+            levels = sorted((step.at for step in self.steps), key=lambda load: load.value)
+            return _range(levels[0], levels[-1])
         if self.spike is not None:
-            return f"spike to {self.spike.peak}"
+            return _range(self.spike.base, self.spike.peak)
         if self.sine is not None:
-            return f"sine to {self.sine.high}"
-        if self.curve is not None:
-            return f"curve to {self.curve.scale or self.curve.highest}"
-        return f"burst of {self._burst.count:,}, then {self._burst.then}"
+            return _range(self.sine.low, self.sine.high)
+        return _range(*self._curve.ends)
 
     @property
-    def _burst(self) -> Burst:
-        if self.burst is None:
+    def _curve(self) -> Curve:
+        if self.curve is None:
             raise AssertionError("a shape has one kind")
-        return self.burst
+        return self.curve
 
     def profile(self, peak: float) -> Profile:
         """Return what is offered; ``peak`` is P in journeys per second."""
         if self.steps is not None:
             held = ((step.duration, step.at.rate(peak)) for step in self.steps)
             return Profile(tuple(Segment(long, rate, rate) for long, rate in held))
-        return (self.spike or self.sine or self.curve or self._burst).profile(peak)
+        return (self.spike or self.sine or self.burst or self._curve).profile(peak)

@@ -72,7 +72,7 @@ class LoadTrial(_Trial):
 
     @property
     def level(self) -> str:
-        """Return what is offered, in a few words: ``1 P``, ``spike to 2 P``."""
+        """Return what is offered, in a few words: ``1 P``, ``0.05–2 P``."""
         return str(self.at) if self.shape is None else self.shape.title
 
     @model_validator(mode="after")
