@@ -57,7 +57,7 @@ from seatrial.units import MS, SECOND
 
 __all__ = ["CASES", "Case", "Probe", "calibrate", "prove", "search"]
 
-_SCOUTS: Final = 5
+_SCOUTS: Final = 6
 _SCOUT_S: Final = 0.25
 _PROOFS: Final = 5
 _LESS: Final = 0.8
@@ -67,7 +67,7 @@ _START_S: Final = 0.8
 """Of every case: processes that start and end."""
 _SHORTEST_PROOF_S: Final = 0.3
 _LONGEST_PROOF_S: Final = 10.0
-_FIRST_RATE: Final = 1_000.0
+_FIRST_RATE: Final = 2_000.0
 _HIGHEST_RATE: Final = 200_000.0
 _CLOSE: Final = 1.15
 _DRAIN_NS: Final = SECOND // 2
@@ -165,7 +165,7 @@ def search(
             rate /= 3
         elif not broken_at:
             forecast = rate * limits.generator_cpu / max(probe.cpu, 1e-3)
-            rate = min(max(rate * 1.25, forecast * 0.9), rate * 5, _HIGHEST_RATE)
+            rate = min(max(rate * 1.25, forecast), rate * 5, _HIGHEST_RATE)
         elif broken_at / held < _CLOSE:
             break
         else:
@@ -176,22 +176,33 @@ def search(
 def prove(
     offer: Callable[[float], Probe], limits: CalibrationLimits, rate: float, stopped: StoppedBy, probes: int
 ) -> tuple[Probe | None, StoppedBy]:
-    """Return the probe of the first rate that holds, each a fifth below the last, and what broke the one before.
+    """Return the probe of the highest rate that holds for longer, and what broke the one above it.
+
+    Each rate is a fifth below the last until one holds. Where nothing broke above the first, and that holds, each is
+    a quarter above the last until one does not.
 
     Args:
         offer: Offers sessions per second, for long enough.
         limits: The rules.
         rate: Where to begin.
-        stopped: What broke the rate above the first.
+        stopped: What broke the rate above the first; ``time`` when nothing did.
         probes: Most rates to offer; None is returned when none of them holds.
     """
+    best: Probe | None = None
     for _ in range(probes):
         probe = offer(rate)
         rule = probe.broken(limits)
         if rule is None:
-            return probe, stopped
-        rate, stopped = rate * _LESS, rule
-    return None, stopped
+            best = probe
+            if stopped != "time" or rate >= _HIGHEST_RATE:
+                break
+            rate = min(rate / _LESS, _HIGHEST_RATE)
+        else:
+            stopped = rule
+            if best is not None:
+                break
+            rate *= _LESS
+    return best, stopped
 
 
 def calibrate(
