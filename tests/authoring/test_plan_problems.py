@@ -152,8 +152,14 @@ SWAPS = {
     "an objective that is none": ("errors <= 1%", "it is fast", "not an objective", 19),
     "an objective the wrong way": ("errors <= 1%", "errors >= 1%", "errors is limited by <=", 19),
     "capacity in a load trial": ("[errors <= 1%]", "[capacity >= 1 P]", "a load trial holds one level", 19),
-    "an objective for no step": ("errors <= 1%", "errors <= 1% for step pay", "no step has this name", 19),
-    "an objective for no journey": ("errors <= 1%", "errors <= 1% for journey pay", "no journey has this name", 19),
+    "an objective for no step": ("errors <= 1%", "errors <= 1%, errors <= 1% for step pay", "no step has this name", 19),
+    "an objective for no journey": ("errors <= 1%", "errors <= 1%, errors <= 1% for journey pay", "no journey has this name", 19),
+    "no limit on failing": (
+        "errors <= 1%",
+        "errors <= 1% for step book",
+        "a trial that limits neither errors nor goodput, so that failing quickly would pass",
+        19,
+    ),
     "a path without slash": ("get: /sessions", "get: sessions", "a path without its leading slash", 9),
     "a path with a space": ("get: /sessions", "get: /two words", "a path with the character ' '", 9),
     "a path with a line break": ("get: /sessions", r'get: "/a\r\nX: y"', r"a path with the character '\r'", 9),
@@ -381,6 +387,12 @@ def test_a_plan_that_exceeds_the_authorised_rate_is_refused_where_the_rate_stand
     (problem,) = problems_of(tmp_path, remote("https://booking.example.org").replace("at: 1 P", "at: 2.1 P"))
     assert problem.what == "authorised for less than the plan's peak of 21/s"
     assert where(problem) == "plan.yaml:25"
+
+
+def test_a_misspelt_key_of_a_curve_is_not_sent_to_the_one_that_is_refused(tmp_path: Path) -> None:
+    curve = "shape: {curve: {cvs: patrons.csv, points: [[0s, 1/s], [9s, 7/s]]}}"
+    (problem,) = problems_of(tmp_path, GOOD.replace("at: 1 P\n    for: 2s", curve))
+    assert (problem.what, problem.remedy) == ("an unknown key", "Known here: source, scale, points.")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from seatrial.authoring.validation import did_you_mean, part
 from seatrial.authoring.yaml_source import Node
 from seatrial.errors import PlanError
 from seatrial.model.journey import Feed
-from seatrial.model.objective import parse_objective
+from seatrial.model.objective import Metric, parse_objective
 from seatrial.model.plan import Authorisation, Demand, Plan
 from seatrial.model.profile import Arrivals, Stage
 from seatrial.model.trial import LoadTrial, StressTrial, Trial
@@ -60,6 +60,8 @@ def host_port(target: str) -> str:
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+_OF_FAILURE = (Metric.ERRORS, Metric.GOODPUT)
 
 
 @dataclass
@@ -164,10 +166,22 @@ class PlanChecks:
         for index, node in enumerate(trials.items):
             trial: LoadTrial | StressTrial | None = part(Trial, node)
             if trial is not None:
+                self._failing_is_limited(node, trial)
                 # The load of its stages depends on the demand and the spread only; the rest of the plan may be wrong.
                 sketch = _SKETCH.model_copy(update={"demand": demand, "arrivals": spread})
                 found.append((node, trial.stages(index, sketch)))
         return found
+
+    def _failing_is_limited(self, node: Node, trial: LoadTrial | StressTrial) -> None:
+        """Refuse a trial that limits times alone: a service that fails at once answers fast."""
+        if not any(o.metric in _OF_FAILURE and o.step is None and o.journey is None for o in trial.objectives):
+            limits = node.get("objectives")
+            self.problems.add(
+                limits.line if limits else node.line,
+                "a trial that limits neither errors nor goodput, so that failing quickly would pass",
+                trial.title,
+                "Add a limit for all steps, for example errors <= 0.1%.",
+            )
 
     def _authorisation(self, trials: list[tuple[Node, tuple[Stage, ...]]]) -> None:
         node = self.root.get("authorisation")
