@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -78,10 +79,10 @@ def _measure(
     ours = TOOLS["ours"]
     if "speed" in parts:
         for kind in ("get", "journey", "tls"):
-            rows = [bench.speed(tool, kind) for tool in tools if kind in tool.jobs]
+            entries = [(tool, False) for tool in tools if kind in tool.jobs]
             if kind == "journey" and ours in tools:
-                rows.append(bench.speed(ours, kind, fresh=True))
-            document["speed"][kind] = rows
+                entries.append((ours, True))
+            document["speed"][kind] = bench.speed(kind, entries)
             save()
     if "lag" in parts and ours in tools:
         document["send_lag"] = bench.send_lag(ours)
@@ -122,6 +123,7 @@ def _show(console: Console, title: str, head: list[str], rows: list[list[str]]) 
 
 def main() -> int:
     """Measure, print, write. Return 0, or 2 when nothing can be measured."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are ended on the way out
     # A log file has no width of its own.
     console = Console(width=None if sys.stdout.isatty() else 150)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["cpu_seconds", "machine_load", "peak_memory_bytes", "steal_seconds", "tree"]
+__all__ = ["core_busy_seconds", "cpu_seconds", "machine_load", "peak_memory_bytes", "steal_seconds", "tree"]
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -54,6 +54,16 @@ def peak_memory_bytes(pids: list[int]) -> int:
 def steal_seconds() -> float:
     """Return the time the hypervisor took from all cores since the machine started, in seconds."""
     return int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]) * _TICK_S
+
+
+def core_busy_seconds(core: int) -> float:
+    """Return the time since start that a core worked for anybody of this machine, interrupts included, in seconds."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, _idle, _iowait, irq, softirq = (int(field) for field in fields[:7])
+            return (user + nice + system + irq + softirq) * _TICK_S
+    return 0.0
 
 
 def machine_load() -> tuple[float, float, float]:

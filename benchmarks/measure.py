@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.accounting import cpu_seconds, peak_memory_bytes, steal_seconds, tree
+from benchmarks.accounting import core_busy_seconds, cpu_seconds, peak_memory_bytes, steal_seconds, tree
 from benchmarks.servers import ROOT
 from benchmarks.window import Sample
 
@@ -81,9 +81,9 @@ def run_pinned(
                 os.killpg(process.pid, signal.SIGKILL)
             pids = tree(process.pid)
             peak = max(peak, peak_memory_bytes(pids))
-            samples.append(
-                Sample(time.monotonic(), count_requests(), cpu_seconds(pids), cpu_seconds(servers), steal_seconds())
-            )
+            cpu_s, busy_s = cpu_seconds(pids), core_busy_seconds(core)
+            look = (time.monotonic(), count_requests(), cpu_s, cpu_seconds(servers), steal_seconds(), busy_s)
+            samples.append(Sample(*look))
             time.sleep(_LOOK_S)
             gone, status, usage = os.wait4(process.pid, os.WNOHANG)
     finally:

@@ -91,13 +91,15 @@ def speed_rows(rows: list[Row]) -> list[list[str]]:
             cells.append(_range(row["cpu_us"], 1))
         if "peak_mb" in row:
             cells += [_number(row["peak_mb"]["median"], 0), _range(row["errors"])]
-            cells += [f"{row['client_share']['median']:.0%}", f"{row['server_share']['median']:.0%}", row["bottleneck"]]
-        table.append(cells + [""] * (8 - len(cells)))
+            cells += [f"{row[key]['median']:.0%}" for key in ("client_share", "server_share", "others_share")]
+            cells.append(row["bottleneck"])
+        table.append(cells + [""] * (len(SPEED_HEAD) - len(cells)))
+    empty = [""] * (len(SPEED_HEAD) - 2)
     failed = [row for row in rows if "rps" not in row]
-    return table + [[row["tool"], f"failed: {'; '.join(row['failed_runs'])[:160]}", *[""] * 6] for row in failed]
+    return table + [[row["tool"], f"failed: {'; '.join(row['failed_runs'])[:160]}", *empty] for row in failed]
 
 
-SPEED_HEAD = ["tool", "requests/s", "CPU µs/request", "peak MB", "errors", "client", "server", "at its limit"]
+SPEED_HEAD = ["tool", "requests/s", "CPU µs/request", "peak MB", "errors", "client", "server", "others", "at its limit"]
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

@@ -22,6 +22,7 @@ class Sample:
         client_cpu_s: User and system time of the generator's process tree, seconds.
         server_cpu_s: The same of the server's worker.
         steal_s: Time the hypervisor took from all cores, seconds.
+        core_busy_s: Time that the generator's core was not idle, whoever used it, seconds.
     """
 
     at_s: float
@@ -29,6 +30,7 @@ class Sample:
     client_cpu_s: float
     server_cpu_s: float
     steal_s: float
+    core_busy_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Steady:
         client_share: Share of one core that the generator took.
         server_share: Share of one core that the server's worker took.
         steal_share: Stolen time as a share of one core.
+        others_share: Share of the generator's core that others took, who kept it waiting.
         seconds: Length of the part.
     """
 
@@ -49,6 +52,7 @@ class Steady:
     client_share: float
     server_share: float
     steal_share: float
+    others_share: float
     seconds: float
 
 
@@ -80,6 +84,7 @@ def steady(samples: Sequence[Sample]) -> Steady:
         client_share=cpu_s / seconds,
         server_share=(end.server_cpu_s - begin.server_cpu_s) / seconds,
         steal_share=(end.steal_s - begin.steal_s) / seconds,
+        others_share=max(0.0, (end.core_busy_s - begin.core_busy_s - cpu_s) / seconds),
         seconds=seconds,
     )
 

@@ -19,7 +19,13 @@ def one(value: float) -> dict[str, float]:
 
 
 def speed(tool: str, rps: float) -> dict[str, object]:
-    shares = {"client_share": one(0.97), "server_share": one(0.5), "peak_mb": one(20), "errors": one(1)}
+    shares = {
+        "client_share": one(0.97),
+        "server_share": one(0.5),
+        "others_share": one(0.01),
+        "peak_mb": one(20),
+        "errors": one(1),
+    }
     return {"tool": tool, "rps": one(rps), "cpu_us": one(9.96), "bottleneck": "client", **shares}
 
 

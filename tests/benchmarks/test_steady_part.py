@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from benchmarks.trials import bottleneck
 from benchmarks.window import Sample, spread, steady
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,8 @@ def samples(start_up_s: float, busy_s: float, rps: int, cpu_us: float, report_s:
         worked = min(max(at_s - start_up_s, 0.0), busy_s)
         idle = at_s - worked
         requests = round(worked * rps)
-        looks.append(Sample(100 + at_s, 7 + requests, idle + requests * cpu_us / 1e6, worked / 2, worked / 100))
+        cpu_s = idle + requests * cpu_us / 1e6
+        looks.append(Sample(100 + at_s, 7 + requests, cpu_s, worked / 2, worked / 100, cpu_s + worked / 4))
     return looks
 
 
@@ -26,19 +28,20 @@ def test_start_up_and_report_of_a_tool_do_not_enter(start_up_s: float, rps: int,
     assert part.rps == pytest.approx(rps, rel=0.01)
     assert part.cpu_us == pytest.approx(cpu_us, rel=0.01)
     assert part.server_share == pytest.approx(0.5, rel=0.01)
+    assert part.others_share == pytest.approx(0.25, rel=0.01)
     assert part.steal_share == pytest.approx(0.01, rel=0.01)
 
 
 def test_a_tool_that_sent_nothing_has_no_numbers():
     with pytest.raises(ValueError, match="saw no request"):
-        steady([Sample(at / 10, 5, at / 10, 0, 0) for at in range(50)])
+        steady([Sample(at / 10, 5, at / 10, 0, 0, 0) for at in range(50)])
     with pytest.raises(ValueError, match="saw no request"):
         steady([])
 
 
 def test_a_run_that_is_too_short_has_no_numbers():
     with pytest.raises(ValueError, match="only 2 samples"):
-        steady([Sample(at / 10, at, at, 0, 0) for at in range(4)])
+        steady([Sample(at / 10, at, at, 0, 0, 0) for at in range(4)])
 
 
 def test_repeats_are_told_by_their_median_and_their_ends():
@@ -46,3 +49,17 @@ def test_repeats_are_told_by_their_median_and_their_ends():
     assert (told.median, told.least, told.most) == (3.0, 1.0, 10.0)
     with pytest.raises(ValueError, match="no repeats"):
         spread([])
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "others", "told"),
+    [
+        (0.97, 0.50, 0.01, "client"),
+        (0.50, 0.97, 0.01, "server"),
+        (0.97, 0.97, 0.00, "client and server"),
+        (0.60, 0.40, 0.01, "neither"),
+        (0.94, 0.97, 0.06, "disturbed"),
+    ],
+)
+def test_a_rate_is_the_generators_own_only_where_it_had_its_core_and_used_it(client, server, others, told):
+    assert bottleneck(client, server, others) == told
