@@ -152,8 +152,12 @@ SWAPS = {
     "an objective that is none": ("errors <= 1%", "it is fast", "not an objective", 19),
     "an objective the wrong way": ("errors <= 1%", "errors >= 1%", "errors is limited by <=", 19),
     "capacity in a load trial": ("[errors <= 1%]", "[capacity >= 1 P]", "a load trial holds one level", 19),
-    "an objective for no step": ("errors <= 1%", "errors <= 1%, errors <= 1% for step pay", "no step has this name", 19),
-    "an objective for no journey": ("errors <= 1%", "errors <= 1%, errors <= 1% for journey pay", "no journey has this name", 19),
+    "an objective for no step": (
+        "errors <= 1%", "errors <= 1%, errors <= 1% for step pay", "no step has this name", 19
+    ),
+    "an objective for no journey": (
+        "errors <= 1%", "errors <= 1%, errors <= 1% for journey pay", "no journey has this name", 19
+    ),
     "no limit on failing": (
         "errors <= 1%",
         "errors <= 1% for step book",

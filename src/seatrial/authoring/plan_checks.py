@@ -61,6 +61,7 @@ def host_port(target: str) -> str:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
+
 _OF_FAILURE = (Metric.ERRORS, Metric.GOODPUT)
 
 
