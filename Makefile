@@ -37,7 +37,7 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.base
 	ONLY="$(ONLY)" SECONDS="$(SECONDS)" REPEATS="$(REPEATS)" \
-	FREEZE="$(FREEZE)" PARTS="$(PARTS)" REMARK="$(REMARK)" $(BIN)/python -m benchmarks
+	FREEZE="$(FREEZE)" PARTS="$(PARTS)" REMARK="$(REMARK)" COMMITTED="$(COMMITTED)" $(BIN)/python -m benchmarks
 
 bench-tools: $(VENV)/.base
 	$(BIN)/python -m benchmarks.install
