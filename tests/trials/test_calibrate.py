@@ -100,6 +100,14 @@ def test_a_rate_that_holds_for_a_moment_only_is_not_proven() -> None:
     assert (best.rate, stopped) == (pytest.approx(4096), "send lag")
 
 
+def test_a_proof_that_nothing_broke_above_goes_on_rising_until_a_rule_breaks() -> None:
+    generator = Generator()  # its limit lies at 12,000
+    best, stopped = prove(generator, LIMITS, 8000, "time", 5)
+    assert best is not None
+    assert generator.offered == pytest.approx([8000, 10_000, 12_500])
+    assert (best.rate, stopped) == (pytest.approx(10_000), "cpu")
+
+
 def test_a_generator_that_keeps_no_rule_proves_nothing() -> None:
     broken = Generator(late_from=0)
     rate, stopped = search(broken, LIMITS, 900, 3)

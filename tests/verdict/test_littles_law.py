@@ -126,6 +126,15 @@ def test_sessions_beyond_the_cap_were_never_in_progress() -> None:
     assert known(made).holds
 
 
+def test_the_tolerance_is_a_turn_of_the_loop_a_twentieth_of_the_sessions_and_half_a_session() -> None:
+    made = make(PLAN, constant(250 * MS))
+    for stall_ns in (0, 40 * MS):
+        turned = made.but(health=made.health.with_columns(pl.lit(stall_ns).cast(pl.Int64).alias("stall_ns")))
+        found = known(turned)
+        turn = found.arrivals_per_s * stall_ns / SECOND
+        assert found.tolerance == pytest.approx(turn + 0.05 * found.law + 0.5)
+
+
 @pytest.mark.parametrize(("seconds", "rate", "said"), [(19, 40, False), (21, 40, True), (60, 3, False), (60, 4, True)])
 def test_nothing_is_said_of_a_short_or_sparse_trial(seconds: int, rate: int, said: bool) -> None:
     plan = plan_of(load("errors <= 5%", hold=f"{seconds}s"), peak=f"{rate}/s")
