@@ -176,8 +176,9 @@ def invert(profile: Profile, mark: Float64) -> Int64:
     starts_ns = list(accumulate((s.duration_ns for s in profile.segments), initial=0))
     which = np.minimum(np.searchsorted(np.array(ends), mark, side="left"), len(ends) - 1)
     offsets = np.empty(len(mark), dtype=np.int64)
-    for index, segment in enumerate(profile.segments):
-        mine = which == index
+    # Marks ascend, so the segments that a block touches are neighbours: a profile may have a thousand others.
+    for index in range(int(which[0]), int(which[-1]) + 1) if len(which) else ():
+        segment, mine = profile.segments[index], which == index
         if mine.any():
             before = ends[index - 1] if index else 0.0
             inside_ns = np.rint(_invert_segment(segment, mark[mine] - before) * 1e9)
