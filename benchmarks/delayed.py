@@ -19,7 +19,8 @@ import uvloop
 
 __all__ = ["main"]
 
-_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nready"
+# ab speaks HTTP/1.0 and needs to be told that the connection stays.
+_ANSWER = b"HTTP/1.1 200 OK\r\nconnection: keep-alive\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nready"
 _MOST = 200_000
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.accounting import machine_load
 from benchmarks.servers import ROOT
-from benchmarks.tools import TOOLS, Tool
+from benchmarks.tools import CACHE, TOOLS, Tool
 
 __all__ = ["RESULTS", "machine", "markdown", "speed_rows", "tool_version", "write"]
 
@@ -39,6 +39,9 @@ def _output(command: list[str]) -> str:
 def tool_version(tool: Tool) -> str:
     """Return what a tool says of its version, its first line that holds a digit."""
     program = tool.program()
+    if tool.name == "gatling":
+        jars = (CACHE / "gatling" / "lib").glob("gatling-core-java-*.jar")
+        return next((jar.stem.rpartition("-")[2] for jar in jars), "does not say")
     if program is None or not tool.version:
         return _debian_version(tool.name) or "does not say"
     lines = _output([str(program), *tool.version]).splitlines()
