@@ -4,14 +4,17 @@ The fast way is for what services under load mostly send: a final status and one
 looked up whole in a small table, since a service repeats its heads to the byte within a second. Chunked bodies go
 to ``httptools``.
 
-What can't be trusted is a :class:`ProtocolError`, never a guess: a head of more than 64 KiB, two lengths that
-differ, a length beside a transfer coding (RFC 9112, 6.3), a negative or non-decimal length, a coding other than
-``chunked``.
+What can't be trusted is a :class:`ProtocolError`, never a guess: a head of more than 64 KiB, interim responses of
+more than that, two lengths that differ, a length beside a transfer coding (RFC 9112, 6.3), a negative or non-decimal
+length, a coding other than ``chunked``. Where this reader is stricter than others: ``docs/design/fuzzing.md``.
+
+How the bytes are cut into segments changes nothing: neither what is read nor what is refused.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 import httptools
@@ -24,13 +27,18 @@ UNTIL_CLOSE: Final = -1
 CHUNKED: Final = -2
 INTERIM: Final = -3
 _MAX_REMEMBERED = 2048
+_MOST_PARTS = 4096
+_LONGEST_REMEMBERED = 4096  # bytes: a service whose long heads all differ can't fill the memory
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5]\d\d)(?: [^\r\n]*)?\r\n")
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([^\r\n]*?)[ \t]*(?=\r\n)", re.IGNORECASE)
-_CODING = re.compile(rb"\r\ntransfer-encoding:[ \t]*([^\r\n]*?)[ \t]*(?=\r\n)", re.IGNORECASE)
-_CONNECTION = re.compile(rb"\r\nconnection:[ \t]*([^\r\n]*)", re.IGNORECASE)
+# Values are stripped afterwards: a pattern that also leaves out the spaces at the end is quadratic in them.
+_LENGTH = re.compile(rb"\r\ncontent-length:([^\r\n]*)", re.IGNORECASE)
+_CODING = re.compile(rb"\r\ntransfer-encoding:([^\r\n]*)", re.IGNORECASE)
+_CONNECTION = re.compile(rb"\r\nconnection:([^\r\n]*)", re.IGNORECASE)
 _LOOSE_LINE = re.compile(rb"(?<!\r)\n|\r(?!\n)|\x00")
 _FIELD_LINE = re.compile(rb"\r\n(?![!#$%&'*+\-.^_`|~0-9A-Za-z]+:)")
+_MORE: Final = "more bytes than one response"
+_END_OF_CHUNKS = re.compile(rb"[^\r\n]\r\n\r\n")
 
 
 class ProtocolError(Exception):
@@ -110,9 +118,10 @@ def parse_head(head: bytes) -> Head:
     known = _known_heads.get(head)
     if known is None:
         known = _read_head(head)
-        if len(_known_heads) >= _MAX_REMEMBERED:
-            _known_heads.clear()
-        _known_heads[head] = known
+        if len(head) <= _LONGEST_REMEMBERED:
+            if len(_known_heads) >= _MAX_REMEMBERED:
+                _known_heads.clear()
+            _known_heads[head] = known
     return known
 
 
@@ -125,8 +134,8 @@ def _read_head(head: bytes) -> Head:
         raise ProtocolError("a bare CR, LF or NUL in the head")
     if _FIELD_LINE.search(whole[line.end() - 2 : -2]):
         raise ProtocolError("a malformed header field")
-    lengths = set(_LENGTH.findall(whole))
-    codings = _CODING.findall(whole)
+    lengths = {value.strip(b" \t") for value in _LENGTH.findall(whole)}
+    codings = [value.strip(b" \t") for value in _CODING.findall(whole)]
     if len(lengths) > 1 or (lengths and codings):
         raise ProtocolError("two framings in one head (content-length twice, or beside transfer-encoding)")
     status, length = int(line[2]), UNTIL_CLOSE
@@ -143,7 +152,7 @@ def _read_head(head: bytes) -> Head:
         raise ProtocolError("switched protocols without being asked")
     if status < 200:
         length = INTERIM
-    connection = b",".join(_CONNECTION.findall(whole)).lower()
+    connection = {option.strip(b" \t").lower() for option in b",".join(_CONNECTION.findall(whole)).split(b",")}
     # A transfer coding in HTTP/1.0 is read, and the connection not trusted further (RFC 9112, 6.1).
     lasts = (line[1] == b"1" or b"keep-alive" in connection) and not (codings and line[1] == b"0")
     lower = whole.lower()
@@ -155,7 +164,7 @@ class Reader:
     """Reads the responses of one connection, one exchange at a time.
 
     ``feed`` is given bytes as they come and returns the response once it is whole. Interim responses (1xx) are
-    passed over. The answer to a HEAD request, and a status of 204 or 304, has no body whatever its head says
+    passed over, ``MAX_HEAD`` bytes of them at most. The answer to a HEAD request, and a status of 204 or 304, has no body whatever its head says
     (RFC 9112, 6.3).
     """
 
@@ -193,11 +202,14 @@ class Reader:
         if self._facts is not None:
             return self._collect(data, self._facts)
         if self._buffer:
-            data = self._buffer + data
-        self._buffer = data
-        end = data.find(b"\r\n\r\n")
+            searched = len(self._buffer) - 3  # the empty line may lie across two segments
+            self._buffer = data = self._buffer + data
+            end = data.find(b"\r\n\r\n", searched if searched > 0 else 0)
+        else:
+            self._buffer = data
+            end = data.find(b"\r\n\r\n")
         if end < 0:
-            if len(data) > MAX_HEAD:
+            if len(data) > MAX_HEAD + 3:
                 raise ProtocolError(f"a head of more than {MAX_HEAD} bytes")
             if not b"HTTP/1.".startswith(data[:7]):
                 raise ProtocolError(f"not an HTTP/1.1 status line: {data[:60]!r}")
@@ -218,13 +230,15 @@ class Reader:
         return Response(facts, head, data[end + 4 :], self._before + size, facts.keep_alive)
 
     def _pass_interim(self, data: bytes, end: int) -> Response | None:
+        start, before = 0, self._before
         while True:
-            self._before += end + 4
-            data = data[end + 4 :]
-            end = data.find(b"\r\n\r\n")
-            if not 0 <= end <= MAX_HEAD or parse_head(data[:end]).length != INTERIM:
-                self._buffer = b""
-                return self.feed(data) if data else None
+            start = end + 4
+            if before + start > MAX_HEAD:
+                raise ProtocolError(f"interim responses of more than {MAX_HEAD} bytes")
+            end = data.find(b"\r\n\r\n", start)
+            if not 0 <= end - start <= MAX_HEAD or parse_head(data[start:end]).length != INTERIM:
+                self._before, self._buffer = before + start, b""
+                return self.feed(data[start:]) if start < len(data) else None
 
     def _begin_body(self, facts: Head, head: bytes, length: int, data: bytes) -> Response | None:
         if length > MAX_BODY:
@@ -237,7 +251,7 @@ class Reader:
     def _collect(self, data: bytes, facts: Head) -> Response | None:
         self._collected += len(data)
         if self._chunks is not None:
-            return self._whole(facts, self._chunks.parts) if self._chunks.feed(data) else None
+            return self._whole(facts, self._chunks.body) if self._chunks.feed(data, self._collected) else None
         self._parts.append(data)
         if self._missing == UNTIL_CLOSE:
             if self._collected > MAX_BODY:
@@ -247,18 +261,18 @@ class Reader:
         if self._missing > 0:
             return None
         if self._missing < 0:
-            raise ProtocolError("more bytes than one response")
-        return self._whole(facts, self._parts)
+            raise ProtocolError(_MORE)
+        return self._whole(facts, b"".join(self._parts))
 
-    def _whole(self, facts: Head, parts: list[bytes], closed: bool = False) -> Response:
+    def _whole(self, facts: Head, body: bytes, closed: bool = False) -> Response:
         size = self._before + len(self._head) + 4 + self._collected
-        return Response(facts, self._head, b"".join(parts), size, facts.keep_alive and not closed)
+        return Response(facts, self._head, body, size, facts.keep_alive and not closed)
 
     def end(self) -> Response | None:
         """Take the end of the connection; return a response that only its end could end (RFC 9112, 6.3, rule 8)."""
         if self._facts is None or self._missing != UNTIL_CLOSE:
             return None
-        return self._whole(self._facts, self._parts, closed=True)
+        return self._whole(self._facts, b"".join(self._parts), closed=True)
 
     def reset(self) -> None:
         """Make ready for the next exchange."""
@@ -270,42 +284,68 @@ class Reader:
             self._parts, self._collected, self._missing = [], 0, 0
 
 
+class _Callbacks:
+    """What httptools calls by name. It must not lead back to the parser: workers run without a collector of cycles."""
+
+    __slots__ = ("on_body", "whole")
+
+    def __init__(self, on_body: Callable[[bytes], None]) -> None:
+        self.on_body = on_body
+        self.whole = False
+
+    def on_message_complete(self) -> None:
+        self.whole = True
+
+
 class _Chunks:
     """Reads one chunked body (RFC 9112, 7.1) by httptools, its trailer included.
 
     The head was read by :func:`parse_head`, so the parser is given one of our own: what a head may hold is then
     decided in one place.
-
-    Attributes:
-        parts: The body.
     """
 
+    __slots__ = ("_callbacks", "_feed", "_joined", "_parts", "_tail")
+
     def __init__(self) -> None:
-        self.parts: list[bytes] = []
-        self._body_size = 0
-        self._whole = False
-        self._parser = httptools.HttpResponseParser(self)
-        self._parser.feed_data(b"HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n")
+        self._parts: list[bytes] = []
+        self._joined: bytearray | None = None
+        self._tail = b""
+        self._callbacks = _Callbacks(self._parts.append)
+        self._feed = httptools.HttpResponseParser(self._callbacks).feed_data
+        self._feed(b"HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n")
 
-    # httptools calls these by name.
-    def on_body(self, part: bytes) -> None:
-        self.parts.append(part)
-        self._body_size += len(part)
+    @property
+    def body(self) -> bytes:
+        """Return what came of the body so far."""
+        if self._joined is None:
+            return b"".join(self._parts)
+        return b"".join([self._joined, *self._parts])
 
-    def on_message_complete(self) -> None:
-        self._whole = True
-
-    def feed(self, data: bytes) -> bool:
-        """Take bytes; return whether the body is whole now."""
+    def feed(self, data: bytes, collected: int) -> bool:
+        """Take bytes, which bring those of this body on the wire to ``collected``; return whether it is whole now."""
         try:
-            self._parser.feed_data(data)
+            self._feed(data)
         except httptools.HttpParserError as error:
-            raise ProtocolError(
-                "more bytes than one response" if self._whole else f"not a chunked body: {error}"
-            ) from error
-        if self._body_size > MAX_BODY:
+            raise ProtocolError(_MORE if self._callbacks.whole else f"not a chunked body: {error}") from error
+        if collected > MAX_BODY or len(self._parts) > _MOST_PARTS:
+            self._join()
+        if self._callbacks.whole:
+            # The parser passes over line ends after the last chunk, which are bytes too many like any others.
+            end = data[-5:] if len(data) > 4 else (self._tail + data)[-5:]
+            if not _END_OF_CHUNKS.match(end):
+                raise ProtocolError(_MORE)
+            return True
+        self._tail = data[-4:] if len(data) > 3 else (self._tail + data)[-4:]
+        return False
+
+    def _join(self) -> None:
+        # A chunk may be one byte: an object for each would take fifty times its memory.
+        if self._joined is None:
+            self._joined = bytearray()
+        self._joined += b"".join(self._parts)
+        self._parts.clear()
+        if len(self._joined) > MAX_BODY:
             raise ProtocolError(f"a body of more than {MAX_BODY} bytes")
-        return self._whole
 
 
 def encode_request(method: str, path: str, fields: list[tuple[str, str]], body: bytes | None) -> bytes:
