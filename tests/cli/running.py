@@ -23,7 +23,7 @@ SEATRIAL = [sys.executable, "-m", "seatrial.cli.main"]
 POLICY = """\
 policy: 1
 title: Policy of the tests
-validity: {min_samples: 10, generator_cpu: 1, unsent: 0.5, send_lag_floor: 2s}
+validity: {min_samples: 10, generator_cpu: 1, steal: 1, unsent: 0.5, send_lag_floor: 2s}
 acceptance:
   mandatory:
     - {kind: load, at_least: 1 P, hold: 1s, objectives: [errors <= 20%]}

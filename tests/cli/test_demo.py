@@ -61,7 +61,7 @@ STRESS = """\
 POLICY = """\
 policy: 1
 title: Of the tests
-validity: {min_samples: 10, generator_cpu: 1, unsent: 0.5, send_lag_floor: 2s}
+validity: {min_samples: 10, generator_cpu: 1, steal: 1, unsent: 0.5, send_lag_floor: 2s}
 acceptance:
   mandatory:
     - {kind: load, at_least: 1 P, hold: 1s, objectives: [p90 response time <= 400ms, errors <= 20%]}

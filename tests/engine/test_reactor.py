@@ -222,7 +222,7 @@ def test_the_collectors_time_is_counted(tmp_path: Path) -> None:
         health.close()
     assert 0 < first["gc_ns"] < SECOND
     assert second["gc_ns"] == 0
-    assert (first["worker"], first["sessions"], first["open_files"]) == (3, 5, 7)
+    assert (first["worker"], first["sessions"], first["connections"]) == (3, 5, 7)
     written = [row for frame in read_frames(tmp_path / "health.rows", HEALTH_DTYPE) for row in frame.tolist()]
     assert written == [tuple(first.values()), tuple(second.values())]
 

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from seatrial.evidence.recompute import recompute
+from seatrial.model.health import LAG_COLUMNS, lag_counts
 from seatrial.model.journal import Event, EventKind
 from seatrial.model.plan import Plan, plan_document, trial_slug
 from seatrial.model.policy import Policy
@@ -23,6 +24,7 @@ from seatrial.model.sample import SESSION_STRIDE, Outcome
 from seatrial.model.schedule import Schedule
 from seatrial.model.verdict import RunVerdict
 from seatrial.units import SECOND
+from seatrial.verdict.inputs import HEALTH_SCHEMA
 from seatrial.verdict.search import search_of
 from seatrial.verdict.stage import summarise_stage
 
@@ -274,19 +276,35 @@ class Made:
                     "at_ns": at,
                     "cpu_share": self.cpu * (1 + 0.001 * np.arange(len(at))) + self.random.normal(0, 0.01, len(at)),
                     "stall_ns": self.random.integers(200_000, 3_000_000, len(at)),
-                    "gc_ns": np.zeros(len(at), np.int64),
                     "rss_bytes": np.full(len(at), 90_000_000),
-                    "open_files": pl.Series([60] * len(at), dtype=pl.Int32),
-                    "sessions": pl.Series(in_progress(worker), dtype=pl.Int32),
+                    "sessions": in_progress(worker),
+                    "connections": in_progress(worker),
+                    "ports_limit": np.full(len(at), 28_232),
+                    "open_files": in_progress(worker) + 20,
+                    "files_limit": np.full(len(at), 20_000),
                     "machine_cpu": np.clip(0.45 + 0.001 * np.arange(len(at)), 0, 0.97),
-                    "steal_share": np.zeros(len(at)),
+                    "steal_share": np.where(np.arange(len(at)) % 10, 0.0, 0.02),
+                    "clock_offset_ns": np.full(len(at), 1_795_000_000 * SECOND),
+                    "tcp_retransmits": np.where(np.arange(len(at)) % 10, 0, 1),
+                    **self._lags(records, worker, at),
                 }
             )
+            .with_columns(pl.lit(0).alias(name) for name in ("long_turns", "gc_ns", "ports_refused", "files_refused"))
+            .with_columns(pl.lit(0).alias(name) for name in ("listen_overflows", "listen_drops", "udp_errors"))
+            .select(pl.col(name).cast(kind) for name, kind in HEALTH_SCHEMA.items())
             for worker in range(2)
         ]
         path = self.folder / "health" / f"{self.slug(index)}.parquet"
         path.parent.mkdir(exist_ok=True)
         pl.concat(frames).sort("at_ns", "worker").write_parquet(path)
+
+    def _lags(self, records: pl.DataFrame, worker: int, at: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the histogram of send lag by the second in which a step ended."""
+        mine = records.filter((pl.col("session") % SESSION_STRIDE) % 2 == worker, pl.col("sent_ns").is_not_null())
+        row = np.minimum(np.searchsorted(at, mine["done_ns"].to_numpy()), len(at) - 1)
+        lag = (mine["sent_ns"] - mine["intended_ns"]).to_numpy()
+        counts = np.array([lag_counts(lag[row == index]) for index in range(len(at))])
+        return dict(zip(LAG_COLUMNS, counts.T, strict=True))
 
     def _diagnostics(self, index: int, records: pl.DataFrame) -> None:
         names = list(self.wanted.journeys)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from seatrial.engine.recorder import Recorder
 from seatrial.errors import EvidenceError, RecordingError
+from seatrial.model.health import HEALTH_COLUMNS
 from seatrial.model.sample import COLUMNS, NEVER, Outcome
 from seatrial.samples import merge
 from seatrial.samples.codec import HEALTH_DTYPE, HEALTH_ROW, ROW, ROW_DTYPE, frame, read_frames
@@ -34,6 +35,11 @@ def row(
 
 def packed(*rows: tuple[int, ...]) -> bytes:
     return b"".join(ROW.pack(*row) for row in rows)
+
+
+def health_row(worker: int, at_ns: int) -> bytes:
+    told = {"worker": worker, "at_ns": at_ns, "machine_cpu": 0.25}
+    return HEALTH_ROW.pack(*(told.get(name, 1) for name, _ in HEALTH_COLUMNS))
 
 
 def spool_of(path: Path, *frames: list[tuple[int, ...]]) -> Path:
@@ -295,7 +301,7 @@ def test_health_is_merged_by_time_and_worker(tmp_path: Path) -> None:
     for worker in (1, 0):
         spool = Spool(health_file(tmp_path, worker), HEALTH_ROW.size)
         for at in (EPOCH + 20, EPOCH + 10):
-            spool.append(HEALTH_ROW.pack(worker, at, 0.5, 1, 2, 3, 4, 5, 0.25, 0.0))
+            spool.append(health_row(worker, at))
         spool.close()
         paths.append(health_file(tmp_path, worker))
     health = merge_health(paths, tmp_path / "trial" / "health.parquet", EPOCH)
@@ -307,7 +313,7 @@ def test_health_is_merged_by_time_and_worker(tmp_path: Path) -> None:
 
 def test_health_that_cannot_be_written_stays_in_its_spool(tmp_path: Path) -> None:
     spool = Spool(health_file(tmp_path, 0), HEALTH_ROW.size)
-    spool.append(HEALTH_ROW.pack(0, EPOCH, 0.5, 1, 2, 3, 4, 5, 0.25, 0.0))
+    spool.append(health_row(0, EPOCH))
     spool.close()
     (tmp_path / "health.draft").symlink_to("/dev/full")
     with pytest.raises(RecordingError):

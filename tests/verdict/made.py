@@ -30,6 +30,7 @@ Int64 = npt.NDArray[np.int64]
 DIGEST = "ab" * 32
 STARTED_NS = 2 * SECOND
 LAG_NS = 200_000
+WALL_NS = 1_795_000_000 * SECOND
 
 POLICY = Policy.model_validate(
     {
@@ -191,11 +192,25 @@ def health(
         return begun - over
 
     rows = [
-        (worker, at_ns, cpu, stall_ns, 0, 50_000_000, 20, sessions(worker, at_ns), cpu / 2, 0.0)
+        {
+            **dict.fromkeys(HEALTH_SCHEMA, 0),
+            "worker": worker,
+            "at_ns": at_ns,
+            "cpu_share": cpu,
+            "stall_ns": stall_ns,
+            "rss_bytes": 50_000_000,
+            "sessions": sessions(worker, at_ns),
+            "connections": sessions(worker, at_ns),
+            "ports_limit": 28_232,
+            "open_files": 20 + sessions(worker, at_ns),
+            "files_limit": 20_000,
+            "machine_cpu": cpu / 2,
+            "clock_offset_ns": WALL_NS,
+        }
         for worker in range(workers)
         for at_ns in range(start_ns, end_ns + SECOND, SECOND)
     ]
-    return pl.DataFrame(rows, schema=HEALTH_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=HEALTH_SCHEMA)
 
 
 def stage_log(plan: Plan, stage: Stage, frame: pl.DataFrame, started_ns: int = STARTED_NS) -> StageLog:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import os
 import resource
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +25,7 @@ from seatrial.engine.recorder import Recorder
 from seatrial.engine.scripted import CompiledJourney, compile_journey
 from seatrial.engine.stage import StageDone, StageOrder
 from seatrial.errors import RecordingError, SeatrialError
+from seatrial.model.health import lag_counts
 from seatrial.model.journey import Journey
 from seatrial.model.plan import Plan
 from seatrial.model.profile import Stage
@@ -35,6 +38,9 @@ __all__ = ["BUCKETS_PER_OCTAVE", "Failed", "Ready", "RunStage", "StageEnded", "S
 
 BUCKETS_PER_OCTAVE = 8
 """Live histograms: bucket b holds response times around 2**(b / 8) microseconds."""
+
+_NO_FILES = (os.strerror(errno.EMFILE), os.strerror(errno.ENFILE))
+_NO_PORTS = (os.strerror(errno.EADDRNOTAVAIL),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ class Tick:
         lag_p99_ns: 99th percentile of send lag since the last tick; NEVER without a sent step.
         health: The health row written just now.
         diagnostics: (journey, step, outcome, detail, count) since the last tick.
+        elapsed_ns: From the instant that the stage's arrivals count from; below zero before it.
     """
 
     worker: int
@@ -107,6 +114,7 @@ class Tick:
     lag_p99_ns: int = NEVER
     health: HealthRow = field(default_factory=dict)
     diagnostics: list[tuple[int, int, int, str, int]] = field(default_factory=list)
+    elapsed_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +181,7 @@ def _serve(spec: WorkerSpec, pipe: Pipe, python_journeys: Mapping[str, JourneyFu
     files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    health = HealthMonitor(health_file(spec.spool, spec.worker), spec.worker)
+    health = HealthMonitor(health_file(spec.spool, spec.worker), spec.worker, len(spec.target.addresses))
     driver = _driver(spec, health, python_journeys)
     control = _Control(pipe, driver)
     pipe.send(Ready())
@@ -212,7 +220,7 @@ def _run_stage(
     def tick() -> None:
         if gc.get_count()[0] > 200_000:  # journeys in Python may leave cycles; bound what they hold
             gc.collect(0)
-        pipe.send(_tick(spec.worker, driver, recorder.take(), health))
+        pipe.send(_tick(spec.worker, driver, recorder.take(), health, order.start_ns))
 
     driver.register(pipe.fileno(), control, 1)
     try:
@@ -224,11 +232,19 @@ def _run_stage(
     pipe.send(StageEnded(spec.worker, stage.index, done))
 
 
-def _tick(worker: int, driver: Driver, rows: Rows, health: HealthMonitor) -> Tick:
+def _tick(worker: int, driver: Driver, rows: Rows, health: HealthMonitor, start_ns: int) -> Tick:
     outcomes = np.bincount(rows["outcome"], minlength=len(Outcome)) if len(rows) else np.zeros(0, dtype=np.int64)
     response_us = np.maximum((rows["done_ns"] - rows["intended_ns"]) / 1000, 1.0)
     buckets, counts = np.unique(np.rint(np.log2(response_us) * BUCKETS_PER_OCTAVE).astype(int), return_counts=True)
     lag = (rows["sent_ns"] - rows["intended_ns"])[rows["sent_ns"] != NEVER]
+    diagnostics = driver.diagnostics.take()
+    row = health.sample(
+        driver.sessions,
+        max(0, driver.connections - 1),  # the pipe to the run is no connection
+        lag_counts(lag),
+        _refused(diagnostics, _NO_FILES),
+        _refused(diagnostics, _NO_PORTS),
+    )
     return Tick(
         worker=worker,
         intended=driver.intended,
@@ -236,8 +252,18 @@ def _tick(worker: int, driver: Driver, rows: Rows, health: HealthMonitor) -> Tic
         outcomes={code: int(count) for code, count in enumerate(outcomes) if count},
         histogram=dict(zip(buckets.tolist(), counts.tolist(), strict=True)),
         lag_p99_ns=int(np.quantile(lag, 0.99)) if len(lag) else NEVER,
-        health=health.sample(driver.sessions, driver.connections),
-        diagnostics=driver.diagnostics.take(),
+        health=row,
+        diagnostics=diagnostics,
+        elapsed_ns=int(row["at_ns"]) - start_ns,
+    )
+
+
+def _refused(diagnostics: Sequence[tuple[int, int, int, str, int]], errors: Sequence[str]) -> int:
+    """Return how many requests could not be sent for one of these errors of the machine."""
+    return sum(
+        count
+        for _, _, outcome, detail, count in diagnostics
+        if outcome == Outcome.UNSENT and any(error in detail for error in errors)
     )
 
 
@@ -249,9 +275,10 @@ def _driver(spec: WorkerSpec, health: HealthMonitor, python_journeys: Mapping[st
 
     def compiled(name: str, journey: Journey) -> CompiledJourney:
         if journey.python is None:
-            return compile_journey(journey, target.base, fields, plan.deadlines.response)
+            return compile_journey(journey, target.base, fields, plan.deadlines.response, plan.redirects)
         start: Callable[[Any], Any] = start_python(python_journeys[name], journey.step_names)
-        return CompiledJourney(start, tuple((index, None) for index in range(len(journey.step_names))))
+        count = len(journey.step_names)
+        return CompiledJourney(start, lambda session: iter(range(session.step + 1, count)))
 
     journeys: Sequence[CompiledJourney] = [compiled(name, journey) for name, journey in plan.journeys.items()]
     return Driver(

@@ -24,6 +24,7 @@ class Validity(Strict):
     Attributes:
         min_samples: Fewest judged records in a trial.
         generator_cpu: Highest share of its core that any worker may use, in any ten seconds.
+        steal: Highest share of any core in use that the hypervisor took, as the mean over a stage's judged time.
         unsent: Highest share of intended steps that the generator failed to send.
         send_lag_share: Highest p99 of send lag, as a share of the trial's tightest time limit...
         send_lag_floor: ...but never stricter than this, and the limit where a trial limits no time.
@@ -32,6 +33,7 @@ class Validity(Strict):
 
     min_samples: Annotated[int, Field(ge=1)] = 200
     generator_cpu: Share = 0.7
+    steal: Share = 0.05
     unsent: Share = 0.005
     send_lag_share: Share = 0.05
     send_lag_floor: Duration = 10 * MS

@@ -256,6 +256,34 @@ _GENERATOR: dict[str, tuple[str, str]] = {
         "Worker {worker} of the generator used {measured} of its core over ten seconds; the limit is {limit}.",
         "負載產生器的工作程序 {worker} 在十秒內使用了其核心的 {measured}；上限為 {limit}。",
     ),
+    "validity.steal": (
+        "The hypervisor took {measured} of a core of the generator's machine at {level}; the limit is {limit}.",
+        "負載為 {level} 時，虛擬機管理程式佔用了負載產生器所在機器其中一個核心的 {measured}；上限為 {limit}。",
+    ),
+    "validity.files": (
+        "Worker {worker} of the generator had {measured} files open and may have {limit}: from {share} on they count "
+        "as used up.",
+        "負載產生器的工作程序 {worker} 開啟了 {measured} 個檔案，上限為 {limit} 個：達 {share} 即視為用盡。",
+    ),
+    "validity.files_refused": (
+        "{measured} connections of the generator failed because it could not open one more file.",
+        "由於負載產生器無法再開啟檔案，有 {measured} 條連線失敗。",
+    ),
+    "validity.ports": (
+        "The generator held {measured} connections at once and its machine has local ports for {limit}: from {share} "
+        "on they count as used up.",
+        "負載產生器同時持有 {measured} 條連線，而其機器的本地埠只足夠 {limit} 條：達 {share} 即視為用盡。",
+    ),
+    "validity.ports_refused": (
+        "{measured} connections of the generator failed because its machine had no local port left.",
+        "由於負載產生器所在機器沒有剩餘的本地埠，有 {measured} 條連線失敗。",
+    ),
+    "generator.clock_stepped": (
+        "The generator's wall clock was set during the trial, by up to {measured} ({count} times). Times are measured "
+        "by another clock and stand; dates in the evidence may be wrong by as much.",
+        "測試期間，負載產生器的時鐘曾被調校 {count} 次，幅度最大為 {measured}。"
+        "所有時間均以另一時鐘量度，不受影響；但證據內的日期時間可能有同等誤差。",
+    ),
     "validity.send_lag": (
         "The generator sent late: p99 of send lag at {level} was {measured}; the limit is {limit}.",
         "負載產生器送出過遲：負載為 {level} 時，送出延遲的 p99 為 {measured}；上限為 {limit}。",

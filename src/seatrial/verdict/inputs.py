@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from seatrial.errors import BundleError
-from seatrial.model.health import HEALTH_COLUMNS
+from seatrial.model.health import HEALTH_COLUMNS, LAG_COLUMNS
 from seatrial.model.journal import TrialLog
 from seatrial.model.plan import Plan
 from seatrial.model.profile import Stage
@@ -51,7 +51,10 @@ HEALTH_SCHEMA = pl.Schema({name: _POLARS[kind]() for name, kind in HEALTH_COLUMN
 _NULLABLE = frozenset(name for name, _, never in COLUMNS if never)
 _NEEDED = ("journey", "step", "session", "intended_ns", "sent_ns", "done_ns", "outcome", "status")
 _MOST_CORES = 10_000
-_JUDGED_HEALTH = ("worker", "at_ns", "cpu_share", "stall_ns")
+_JUDGED_HEALTH = (
+    *("worker", "at_ns", "cpu_share", "stall_ns", "steal_share"),
+    *("connections", "ports_refused", "open_files", "files_refused", *LAG_COLUMNS),
+)
 _ANSWERED = (Outcome.OK, Outcome.CHECK_FAILED, Outcome.HTTP_ERROR)
 
 
@@ -215,7 +218,7 @@ def records_per_stage(records: pl.DataFrame | pl.LazyFrame) -> dict[int, int]:
 
 
 def stage_columns(records: pl.DataFrame | pl.LazyFrame, index: int) -> StageColumns:
-    """Return the records of one stage.
+    """Return the records of one stage, one for each intended step: attempts that were retried are left out.
 
     Args:
         records: Of a whole trial, or of this stage alone; in any order.
@@ -238,7 +241,7 @@ def stage_columns(records: pl.DataFrame | pl.LazyFrame, index: int) -> StageColu
     frame = frame.with_columns(pl.col("sent_ns").fill_null(NEVER))
     columns = StageColumns(*(frame[name].to_numpy() for name in _NEEDED))
     _check_values(columns)
-    return columns
+    return columns.take(np.asarray(columns.outcome != Outcome.RETRIED))
 
 
 def _check_values(columns: StageColumns) -> None:

@@ -51,6 +51,7 @@ from seatrial.verdict.inputs import (
     timetable,
 )
 from seatrial.verdict.littles_law import check_littles_law
+from seatrial.verdict.machine import check_machine, check_steal, clock_steps
 from seatrial.verdict.phrasing import how_it_broke, objective_reason
 from seatrial.verdict.search import search_of
 from seatrial.verdict.stage import judged_records, limits_of, summarise, unsent_steps
@@ -163,6 +164,8 @@ def judge_trial(
         reasons = [*reasons, proven] if proven else reasons
     if found.invalid:
         verdict, reasons = Verdict.INVALID, found.invalid
+    if stepped := clock_steps(health):
+        reasons = [*reasons, stepped]
     capacity: Capacity | None = capacity_of(trial, found.results) if isinstance(trial, StressTrial) else None
     return TrialVerdict(
         name=plan.trial_names()[index],
@@ -219,8 +222,9 @@ def _examine(
     """Go through the finished stages: their records, the generator's health, and what they show of the service."""
     lag_limit = send_lag_limit(policy, trial)
     finished = [s for s in log.stages if s.finished and 0 <= s.index < len(stages)]
-    generator = list(check_cpu(policy, health, log.workers))
+    generator = [*check_cpu(policy, health, log.workers), *check_machine(health)]
     for begun in finished:
+        generator.extend(check_steal(policy, health, stages[begun.index], begun))
         generator.extend(check_health_rows(health, log.workers, stages[begun.index], begun))
     views: list[tuple[Stage, StageColumns, StageColumns, bool]] = []
     total = judged_total = 0
