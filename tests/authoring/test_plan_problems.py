@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from seatrial.authoring.problems import MOST_PROBLEMS
 from seatrial.authoring.yaml_plan import load_plan
 from seatrial.errors import PlanError, Problem
+from seatrial.model.request import Condition
 
 GOOD = """\
 seatrial: 1
@@ -508,7 +509,7 @@ def test_a_member_of_an_extracted_object_is_a_variable_too(tmp_path: Path) -> No
     text = GOOD.replace("${slot}", "${slot.id}").replace("        name: book", "        when: slot\n        name: book")
     (tmp_path / "plan.yaml").write_text(text)
     (tmp_path / "patrons.csv").write_text(CSV)
-    assert load_plan(tmp_path / "plan.yaml").plan.journeys["book"].requests[1].when == "slot"
+    assert load_plan(tmp_path / "plan.yaml").plan.journeys["book"].requests[1].when == Condition(value="slot")
 
 
 PATTERN = st.text(st.sampled_from("$.[]*'\"?@&|()!=<>:,-\\0a "), max_size=12)

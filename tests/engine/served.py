@@ -23,6 +23,7 @@ from seatrial.engine.http.target import Target, tls_context
 from seatrial.engine.python_session import JourneyFunction, start_python
 from seatrial.engine.recorder import Recorder
 from seatrial.engine.scripted import CompiledJourney, compile_journey
+from seatrial.engine.session import Session
 from seatrial.engine.stage import StageDone, StageOrder
 from seatrial.model.journey import Journey
 from seatrial.model.profile import Stage, constant
@@ -261,6 +262,10 @@ class StopListener:
         self._driver.stop()
 
 
+def _left_of(count: int) -> Callable[[Session], Iterator[int]]:
+    return lambda session: iter(range(session.step + 1, count))
+
+
 @dataclass
 class Engine:
     """Offers sessions from this process; every keyword is a knob of the driver's or the stage's."""
@@ -283,6 +288,7 @@ class Engine:
         response_ms: float = 1000,
         max_sessions: int = 1000,
         shared: bool = False,
+        hops: int = 0,
         ca: Path | None = None,
         host: str = "127.0.0.1",
         address: str | None = None,
@@ -299,10 +305,10 @@ class Engine:
         head = {"host": target.authority} | dict(fields or {})
         if journeys is None and python is None:
             journey = Journey.model_validate({"steps": list(steps)})
-            journeys = [compile_journey(journey, base, head, int(response_ms * MS))]
+            journeys = [compile_journey(journey, base, head, int(response_ms * MS), hops)]
         if python is not None:
             journeys = [
-                CompiledJourney(start_python(function, names), tuple((i, None) for i in range(len(names))))
+                CompiledJourney(start_python(function, names), _left_of(len(names)))
                 for names, function in python.items()
             ]
         assert journeys is not None

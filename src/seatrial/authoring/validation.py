@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -13,10 +13,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from seatrial.authoring.problems import ProblemList
 from seatrial.authoring.sentences import NOUNS, translate
 from seatrial.authoring.yaml_source import Node
-from seatrial.model.journey import Check, Extract, Feed, Journey, PauseStep, RequestStep
-from seatrial.model.plan import Authorisation, Deadlines, Demand, Plan, Tls
+from seatrial.model.answer import Check, Extract, Size
+from seatrial.model.journey import Feed, Journey
+from seatrial.model.plan import Authorisation, Deadlines, Demand, Phase, Plan, StopRules, Tls
 from seatrial.model.policy import Acceptance, Policy, Required, Validity
+from seatrial.model.request import Auth, Basic, Condition, FilePart, RequestStep, Retry
 from seatrial.model.shape import Burst, Curve, HeldLevel, Shape, Sine, Spike
+from seatrial.model.steps import ChooseStep, GroupStep, Option, PauseStep, RepeatStep, ThinkTime
 from seatrial.model.trial import LoadTrial, StressTrial
 
 __all__ = ["PARTS", "did_you_mean", "part", "validate"]
@@ -29,6 +32,7 @@ _ADAPTERS: dict[int, TypeAdapter[Any]] = {}
 _MOST_NAMES = 200
 
 #: Where each part of a document stands; ``*`` is any key or index, a word after ``steps/*`` or ``trials/*`` its tag.
+#: Steps within steps, of set-up and of tear-down stand where a journey's own do.
 PARTS: dict[str, type[BaseModel]] = {
     "Plan": Plan,
     "Plan/demand": Demand,
@@ -38,9 +42,29 @@ PARTS: dict[str, type[BaseModel]] = {
     "Plan/journeys/*": Journey,
     "Plan/journeys/*/feed/*": Feed,
     "Plan/journeys/*/steps/*/request": RequestStep,
+    "Plan/journeys/*/auth": Auth,
+    "Plan/journeys/*/auth/basic": Basic,
+    "Plan/journeys/*/steps/*/request/auth": Auth,
+    "Plan/journeys/*/steps/*/request/auth/basic": Basic,
+    "Plan/journeys/*/steps/*/request/multipart/*/FilePart": FilePart,
+    "Plan/journeys/*/steps/*/request/when": Condition,
+    "Plan/journeys/*/steps/*/request/retry": Retry,
     "Plan/journeys/*/steps/*/request/expect": Check,
+    "Plan/journeys/*/steps/*/request/expect/size": Size,
     "Plan/journeys/*/steps/*/request/extract/*": Extract,
     "Plan/journeys/*/steps/*/pause": PauseStep,
+    "Plan/journeys/*/steps/*/pause/pause/ThinkTime": ThinkTime,
+    "Plan/journeys/*/steps/*/group": GroupStep,
+    "Plan/journeys/*/steps/*/group/when": Condition,
+    "Plan/journeys/*/steps/*/repeat": RepeatStep,
+    "Plan/journeys/*/steps/*/repeat/while": Condition,
+    "Plan/journeys/*/steps/*/choose": ChooseStep,
+    "Plan/journeys/*/steps/*/choose/choose/*": Option,
+    "Plan/set_up": Phase,
+    "Plan/tear_down": Phase,
+    "Plan/set_up/auth": Auth,
+    "Plan/tear_down/auth": Auth,
+    "Plan/stop": StopRules,
     "Plan/trials/*/load": LoadTrial,
     "Plan/trials/*/load/shape": Shape,
     "Plan/trials/*/load/shape/steps/*": HeldLevel,
@@ -107,12 +131,32 @@ def _untagged(place: Path) -> Path:
     """Return a place without the tags that pydantic puts after a step's or a trial's index."""
     if place[:1] == ("trials",):
         return place[:2] + place[3:]
-    if place[:1] == ("journeys",) and place[2:3] == ("steps",):
-        return place[:4] + place[5:]
-    return place
+    kept: list[str | int] = []
+    for element in place:
+        if _is_tag(kept, element) or element in _BRANCHES:
+            continue
+        kept.append(element)
+    return tuple(kept)
+
+
+_TAGS = ("request", "pause", "group", "repeat", "choose")
+_BRANCHES = ("FilePart", "ThinkTime")
+
+
+def _is_tag(before: Sequence[str | int], element: str | int) -> bool:
+    if len(before) < 3 or before[0] not in ("journeys", "set_up", "tear_down"):
+        return False
+    return before[-2] in ("steps", "otherwise") and isinstance(before[-1], int) and element in _TAGS
+
+
+def _of_outermost(place: Path) -> Path:
+    """Return the place that a part of a step within steps would have in a journey's own."""
+    tags = [at for at in range(len(place)) if _is_tag(place[:at], place[at])]
+    return ("journeys", "*", "steps", "*", *place[tags[-1] :]) if tags else place
 
 
 def _model_at(model: type[BaseModel], place: Path) -> type[BaseModel] | None:
+    place = _of_outermost(place)
     for pattern, found in PARTS.items():
         wanted = pattern.split("/")
         fits = wanted[0] == model.__name__ and len(wanted) == len(place) + 1

@@ -19,9 +19,10 @@ from seatrial.engine.arrivals import Arrival, FeedRows, arrivals_of
 from seatrial.engine.health import HealthMonitor
 from seatrial.engine.http.connection import OPEN, Connection
 from seatrial.engine.http.target import Target
+from seatrial.engine.page import PARALLEL, Page, abort_waiting, fetch_flow
 from seatrial.engine.recorder import Diagnostics, Recorder
 from seatrial.engine.scripted import CompiledJourney
-from seatrial.engine.session import PAUSE, REQUEST, Session, StepFailedError, close_flow, journey_broke
+from seatrial.engine.session import FETCH, PAUSE, REQUEST, Session, StepFailedError, close_flow, journey_broke
 from seatrial.engine.stage import StageDone, StageOrder
 from seatrial.engine.timer import Alarm
 from seatrial.errors import EngineError
@@ -184,12 +185,39 @@ class Driver:
             session.submit()
         elif word == PAUSE:
             heappush(self._pauses, (session.wake_ns, session.number, session))
+        elif word == FETCH and session.page is not None:
+            self._fetch(session, session.page)
         else:
             raise EngineError(
                 "a journey awaits something that is not the session's",
                 value=repr(word)[:80],
                 remedy="Await only the session's own methods; there is no asyncio loop under a journey.",
             )
+
+    def _fetch(self, session: Session, page: Page) -> None:
+        """Fetch a page's resources on the session's own connection and further ones beside it."""
+        now = monotonic_ns()
+        connections = [session.connection, *page.idle]
+        session.connection, page.idle = None, []
+        for connection in (*connections, *(None,) * PARALLEL)[: min(PARALLEL, len(page.waiting))]:
+            child = Session(self, session.number, session.journey, 0, now)
+            child.parent, child.connection, child.cookies = session, connection, session.cookies
+            child.flow = fetch_flow(child, page)
+            page.running.add(child)
+        page.idle = [c for c in connections[len(page.running) :] if c is not None]
+        for child in tuple(page.running):
+            self.resume(child, None)
+
+    def _fetched(self, child: Session, parent: Session, page: Page) -> None:
+        """Take the end of one that fetched: its connection stays open, and the last one wakes the session."""
+        if child.connection is not None and child.connection.state == OPEN:
+            page.idle.append(child.connection)
+            child.connection = None
+        page.running.discard(child)
+        if not page.running and parent.flow is not None:
+            parent.connection = page.idle.pop() if page.idle else None
+            parent.ready_ns = max(parent.ready_ns, child.ready_ns)
+            self.resume(parent, None)
 
     # -- a stage ------------------------------------------------------------------------------------------------
 
@@ -315,21 +343,29 @@ class Driver:
             return
         for name, rows in self._feeds[arrival.journey].items():
             session.variables[name] = rows.row(arrival.ordinal, session)
+        if journey.loops:
+            session.rounds = [(0, 0)] * journey.loops
         session.flow = journey.start(session)
         self._active.add(session)
         self.resume(session, None)
 
     def _leave_unsent(self, session: Session, journey: CompiledJourney) -> None:
         now = monotonic_ns()
-        for step, when in journey.steps:
-            if when is None:
-                session.step = step
-                session.record(Outcome.UNSENT, 0, 0, now)
+        if journey.loops:
+            session.rounds = [(0, 0)] * journey.loops
+        for step in journey.left(session):
+            session.step = step
+            session.record(Outcome.UNSENT, 0, 0, now)
         self.diagnostics.add(session.journey, 0, Outcome.UNSENT, f"{self._max_sessions} sessions in progress already")
 
     def _finish(self, session: Session) -> None:
         session.flow = None
+        if session.parent is not None and session.parent.page is not None:
+            self._fetched(session, session.parent, session.parent.page)
         self._active.discard(session)
+        if session.page is not None:
+            for connection in session.page.idle:
+                connection.close()
         if session.connection is not None:
             session.connection.close()
             session.connection = None
@@ -337,7 +373,7 @@ class Driver:
     def _give_up(self, session: Session, now: int) -> None:
         """End a session early: the steps it had left are records too."""
         journey = self._journeys[session.journey]
-        for step in journey.left_after(session):
+        for step in list(journey.left(session)):
             session.prepare(step, b"", 0, False, False)
             session.record(Outcome.ABORTED, 0, 0, now)
         if session.flow is not None:
@@ -347,12 +383,26 @@ class Driver:
     def _abandon(self, now: int) -> None:
         """Give up every session still under way, at the end of the drain."""
         for session in sorted(self._active, key=lambda s: s.number):
+            if session.page is not None:
+                self._abandon_page(session, session.page, now)
             if session.waiting:
                 session.on_drained(now)
             session.ready_ns = now
             self._give_up(session, now)
         self._pauses.clear()
         self._failed.clear()
+
+    def _abandon_page(self, session: Session, page: Page, now: int) -> None:
+        for child in tuple(page.running):
+            if child.waiting:
+                child.on_drained(now)
+            if child.flow is not None:
+                close_flow(child.flow)
+            child.flow = None
+            if child.connection is not None:
+                child.connection.close()
+        page.running.clear()
+        abort_waiting(session, page, now)
 
     def close(self) -> None:
         """Close every connection and the reactor itself."""

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from seatrial.engine.cookies import cookie_bytes
-from seatrial.model.journey import RequestStep
+from seatrial.model.request import Auth, RequestStep
 from seatrial.model.template import Variable, parse_template
 
 __all__ = ["Render", "UnsetVariableError", "compile_request"]
@@ -171,13 +171,14 @@ def _body_parts(step: RequestStep) -> tuple[list[_Part] | None, str | None]:
     return None, None
 
 
-def compile_request(step: RequestStep, base: str, fields: Mapping[str, str]) -> Render:
+def compile_request(step: RequestStep, base: str, fields: Mapping[str, str], auth: Auth | None = None) -> Render:
     """Return a function from (variables, cookies) to the whole request as bytes.
 
     Args:
         step: The step.
         base: Path in front of the step's own.
         fields: Header fields of every request, ``host`` among them; the step's own win.
+        auth: As whom, where the step does not say.
 
     The function raises :class:`UnsetVariableError` when a variable has no value.
     """

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
-from seatrial.engine.answers import MISSING, compile_check, compile_extract
+from seatrial.engine.answers import MISSING
 from seatrial.engine.cookies import store_cookies
-from seatrial.engine.requests import Render, UnsetVariableError, compile_request
-from seatrial.engine.session import PAUSE, REQUEST, Session
-from seatrial.model.journey import Journey, PauseStep, RequestStep
+from seatrial.engine.page import PageLoader
+from seatrial.engine.program import BRANCH, compile_steps, remaining
+from seatrial.engine.redirects import follow
+from seatrial.engine.requests import UnsetVariableError, compile_request
+from seatrial.engine.session import PAUSE, REQUEST, Session, StepFailedError
+from seatrial.engine.step import CompiledStep
+from seatrial.model.journey import Journey
+from seatrial.model.request import RequestStep
 from seatrial.model.sample import Outcome
 
 __all__ = ["CompiledJourney", "compile_journey"]
-
-_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-
-
-class _CompiledStep:
-    """A request with everything that never changes worked out."""
-
-    __slots__ = ("check", "extracts", "index", "is_head", "render", "repeatable", "wait_ns", "when")
-
-    def __init__(self, index: int, step: RequestStep, render: Render, wait_ns: int) -> None:
-        self.index = index
-        self.render = render
-        self.wait_ns = wait_ns
-        self.when = step.when
-        self.is_head = step.method == "HEAD"
-        self.repeatable = step.method in _IDEMPOTENT
-        self.check = compile_check(step.expect)
-        self.extracts = [(name, compile_extract(e), e.optional) for name, e in step.extract.items()]
 
 
 class CompiledJourney:
@@ -38,28 +25,23 @@ class CompiledJourney:
 
     Attributes:
         start: Makes a session's generator.
-        steps: ``(index, when)`` of each request, in order: what is left when a session ends early.
+        left: The index of each step that a session would still take, were it not to end now.
+        loops: How many loops it counts.
     """
 
-    __slots__ = ("start", "steps")
+    __slots__ = ("left", "loops", "start")
 
-    def __init__(self, start: Callable[[Session], Any], steps: tuple[tuple[int, str | None], ...]) -> None:
+    def __init__(
+        self, start: Callable[[Session], Any], left: Callable[[Session], Iterator[int]], loops: int = 0
+    ) -> None:
         self.start = start
-        self.steps = steps
-
-    def left_after(self, session: Session) -> list[int]:
-        """Return the indexes of the steps that were still intended when the session ended.
-
-        A step that depends on a variable counts only if that variable has a value.
-        """
-        return [
-            index
-            for index, when in self.steps
-            if index > session.step and (when is None or session.variables.get(when) is not None)
-        ]
+        self.left = left
+        self.loops = loops
 
 
-def compile_journey(journey: Journey, base: str, fields: Mapping[str, str], response_wait_ns: int) -> CompiledJourney:
+def compile_journey(
+    journey: Journey, base: str, fields: Mapping[str, str], response_wait_ns: int, hops: int = 0
+) -> CompiledJourney:
     """Return the journey ready to run.
 
     Args:
@@ -67,43 +49,117 @@ def compile_journey(journey: Journey, base: str, fields: Mapping[str, str], resp
         base: Path in front of every step's own.
         fields: Header fields of every request, ``host`` among them.
         response_wait_ns: Deadline of steps without their own.
+        hops: Redirects that are followed by steps that don't say.
     """
-    program: list[_CompiledStep | int] = []
-    steps: list[tuple[int, str | None]] = []
-    for step in journey.steps:
-        if isinstance(step, PauseStep):
-            program.append(step.pause)
-            continue
+    indexes = [index for index, _ in journey.indexed()]
+
+    def make(place: int, step: RequestStep) -> CompiledStep:
         wait_ns = response_wait_ns if step.deadline is None else step.deadline
-        program.append(_CompiledStep(len(steps), step, compile_request(step, base, fields), wait_ns))
-        steps.append((len(steps), step.when))
+        own = hops if step.redirects is None else step.redirects
+        render = compile_request(step, base, fields, journey.auth)
+        made = CompiledStep(indexes[place], step, render, wait_ns, own)
+        if step.resources:
+            made.page = PageLoader(made, base, fields)
+        return made
+
+    ops, loops = compile_steps(journey.steps, make)
+    for op in ops:
+        if op.step is not None:
+            op.index = op.step.index
+    end = len(ops)
 
     def start(session: Session) -> Generator[int, Any, None]:
         variables, cookies = session.variables, session.cookies
-        for item in program:
-            if isinstance(item, int):
-                session.wake_ns = session.ready_ns + item
-                yield PAUSE
+        at = 0
+        while at < end:
+            op = ops[at]
+            at += 1
+            step = op.step
+            if step is None:
+                if op.kind == BRANCH:
+                    at = op.jump(session)
+                else:
+                    session.at = at
+                    session.wake_ns = session.ready_ns + op.draw(session)
+                    yield PAUSE
                 continue
-            if item.when is not None and variables.get(item.when) is None:
+            if op.when is not None and not op.when(variables):
                 continue
+            session.at = at
             try:
-                data = item.render(variables, cookies)
+                data = step.render(variables, cookies)
             except UnsetVariableError as error:
-                raise session.refuse(item.index, item.wait_ns, str(error)) from error
-            session.prepare(item.index, data, item.wait_ns, item.is_head, item.repeatable)
+                failure = session.refuse(step.index, step.wait_ns, str(error))
+                if step.ends:
+                    raise failure from error
+                continue
+            if step.special:
+                yield from _special(session, step, data)
+                continue
+            session.prepare(step.index, data, step.wait_ns, step.is_head, step.repeatable)
             response = yield REQUEST
             if response.sets_cookies:
                 store_cookies(cookies, response.headers("set-cookie"))
-            outcome, detail = item.check(response)
-            if item.extracts and outcome is Outcome.OK:
-                outcome, detail = _extract(session, item, response)
+            if response.status >= 300 and step.hops:
+                response = yield from follow(session, step, data, response)
+            outcome, detail = step.check(response)
+            if step.extracts and outcome is Outcome.OK:
+                outcome, detail = _extract(session, step, response)
             session.settle(response, outcome, detail)
 
-    return CompiledJourney(start, tuple(steps))
+    return CompiledJourney(start, lambda session: remaining(ops, session), loops)
 
 
-def _extract(session: Session, step: _CompiledStep, response: Any) -> tuple[Outcome, str]:
+def _special(session: Session, step: CompiledStep, data: bytes) -> Generator[int, Any, None]:
+    """Take a step whose failure may be met with a reload, or shrugged off, or whose page has resources."""
+    try:
+        response = yield from _attempts(session, step, data)
+    except StepFailedError:
+        if step.ends:
+            raise
+        return
+    if step.page is not None:
+        yield from step.page.load(session, data, response)
+
+
+def _attempts(session: Session, step: CompiledStep, data: bytes) -> Generator[int, Any, Any]:
+    retry, attempts = step.retry, 0
+    most = 0 if retry is None else retry.most
+    while True:
+        again = retry is not None and attempts < most
+        wait_ns = retry.after if retry is not None and again else step.wait_ns
+        if attempts:
+            session.try_again(data, wait_ns, step.repeatable)
+        else:
+            session.prepare(step.index, data, wait_ns, step.is_head, step.repeatable)
+        session.reloads = retry if again else None
+        try:
+            response = yield REQUEST
+            if response.sets_cookies:
+                store_cookies(session.cookies, response.headers("set-cookie"))
+            if response.status >= 300 and step.hops:
+                response = yield from follow(session, step, data, response)
+        except StepFailedError as error:
+            if error.outcome is not Outcome.RETRIED:
+                raise
+            waited = error.gave_up_waiting
+        else:
+            outcome, detail = step.check(response)
+            if step.extracts and outcome is Outcome.OK:
+                outcome, detail = _extract(session, step, response)
+            if outcome is Outcome.OK or retry is None or not (again and retry.on_error):
+                session.reloads = None
+                session.settle(response, outcome, detail)
+                return response
+            session.give_up_attempt(response.status, response.size, session.ready_ns)
+            waited = False
+        attempts += 1
+        if retry is not None and retry.pause and not waited:
+            session.wake_ns = session.ready_ns + retry.pause
+            yield PAUSE
+
+
+def _extract(session: Session, step: CompiledStep, response: Any) -> tuple[Outcome, str]:
     for name, take, optional in step.extracts:
         value = take(response, session)
         if value is MISSING:

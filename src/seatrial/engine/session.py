@@ -1,9 +1,9 @@
 """One virtual citizen's pass through a journey.
 
 A journey is a generator (compiled from the plan's steps) or a coroutine (written in Python); the driver resumes it
-directly with ``send``. There is no task, future or callback object per request: what is awaited is one of two
-words, ``REQUEST`` (the request prepared in the session is to be sent; the answer comes back) and ``PAUSE`` (the
-session sleeps until ``wake_ns``).
+directly with ``send``. There is no task, future or callback object per request: what is awaited is one of three
+words, ``REQUEST`` (the request prepared in the session is to be sent; the answer comes back), ``PAUSE`` (the session
+sleeps until ``wake_ns``) and ``FETCH`` (what its page still wants is fetched, several at a time).
 """
 
 from __future__ import annotations
@@ -23,15 +23,20 @@ from seatrial.model.sample import NEVER, Outcome
 
 if TYPE_CHECKING:
     from seatrial.engine.driver import Driver
+    from seatrial.engine.page import Page
+    from seatrial.model.request import Retry
 
-__all__ = ["PAUSE", "REQUEST", "Flow", "Session", "StepFailedError", "close_flow", "journey_broke"]
+__all__ = ["FETCH", "PAUSE", "REQUEST", "Flow", "Session", "StepFailedError", "close_flow", "journey_broke"]
 
 REQUEST: Final = 0
 PAUSE: Final = 1
+FETCH: Final = 2
 
 Flow = Generator[int, Any, None] | Coroutine[int, Any, None]
 
 _CLEAN_UPS: Final = 16
+_NO_ROUNDS: Final[list[tuple[int, int]]] = []
+_NO_CONNECTION: Final = "no connection in"
 _MASK: Final = 2**64 - 1
 
 
@@ -41,12 +46,14 @@ class StepFailedError(Exception):
     Attributes:
         outcome: What became of the step.
         detail: Why, for engineers.
+        gave_up_waiting: Whether it was because no answer came in time.
     """
 
-    def __init__(self, outcome: Outcome, detail: str) -> None:
+    def __init__(self, outcome: Outcome, detail: str, gave_up_waiting: bool = False) -> None:
         super().__init__(f"{outcome.label}: {detail}")
         self.outcome = outcome
         self.detail = detail
+        self.gave_up_waiting = gave_up_waiting
 
 
 class Session:
@@ -64,15 +71,22 @@ class Session:
         first_byte_ns: Of the current exchange; NEVER until it comes.
         waiting: Whether an exchange is under way.
         deadlines: The driver's queue that holds the session's deadline; None while it has none.
+        at: Where its program goes on, for journeys with steps.
+        rounds: Rounds begun and wanted, of each loop.
+        reloads: How the attempt under way is retried; None where it is the step's last or only one.
+        page: Its pages' resources; None until a step wants some.
+        parent: The session whose page this one fetches a resource of; None for a citizen's own.
     """
 
     __slots__ = (
+        "_attempt_ns",
         "_data",
         "_is_head",
         "_repeatable",
         "_seed",
         "_sent_ns",
         "_wait_ns",
+        "at",
         "bytes_out",
         "connection",
         "cookies",
@@ -83,7 +97,11 @@ class Session:
         "intended_ns",
         "journey",
         "number",
+        "page",
+        "parent",
         "ready_ns",
+        "reloads",
+        "rounds",
         "step",
         "variables",
         "waiting",
@@ -106,7 +124,13 @@ class Session:
         self.first_byte_ns = NEVER
         self.waiting = False
         self.bytes_out = 0
+        self.at = 0
+        self.rounds: list[tuple[int, int]] = _NO_ROUNDS
+        self.reloads: Retry | None = None
+        self.page: Page | None = None
+        self.parent: Session | None = None
         self._sent_ns = NEVER
+        self._attempt_ns = NEVER
         self._seed = seed
         self._data = b""
         self._is_head = False
@@ -139,7 +163,46 @@ class Session:
         self.intended_ns = self.ready_ns
         self.first_byte_ns = NEVER
         self._sent_ns = NEVER
+        self._attempt_ns = NEVER
         self.bytes_out = 0
+
+    def try_again(self, data: bytes, wait_ns: int, repeatable: bool) -> None:
+        """Set what the next ``REQUEST`` sends in another attempt at the current step."""
+        self._attempt_ns = self.ready_ns
+        self._data = data
+        self._wait_ns = wait_ns
+        self._repeatable = repeatable
+        self.first_byte_ns = NEVER
+
+    def hop(self, data: bytes, is_head: bool, repeatable: bool) -> None:
+        """Set what the next ``REQUEST`` sends as a further part of the current attempt, such as a redirect."""
+        self._data = data
+        self._is_head = is_head
+        self._repeatable = repeatable
+
+    def give_up_attempt(self, status: int, bytes_in: int, now: int) -> None:
+        """Record an attempt that is followed by another one."""
+        again = self._attempt_ns != NEVER
+        intended_ns = self._attempt_ns if again else self.intended_ns
+        self.driver.recorder.add(
+            self.journey,
+            self.step,
+            self.number,
+            intended_ns,
+            intended_ns if again else self._sent_ns,
+            self.first_byte_ns,
+            now,
+            Outcome.RETRIED,
+            status,
+            self.bytes_out,
+            bytes_in,
+        )
+
+    def break_off(self, outcome: Outcome, detail: str, bytes_in: int) -> StepFailedError:
+        """Record the current step as failed with its last answer, and return the error that says so."""
+        self.record(outcome, 0, bytes_in, self.ready_ns)
+        self.driver.diagnostics.add(self.journey, self.step, outcome, detail)
+        return StepFailedError(outcome, detail)
 
     def refuse(self, step: int, wait_ns: int, reason: str) -> StepFailedError:
         """Record a step that can't be written as a request, and return the error that ends its session."""
@@ -168,7 +231,9 @@ class Session:
                 self._sent_ns = NEVER
             self._fail(outcome, detail, now)
             return
-        self.driver.expect_by(self, self.driver.connect_wait_ns, now)
+        wait_ns = self.driver.connect_wait_ns
+        # Who reloads does so whether it is the connection or the answer that does not come.
+        self.driver.expect_by(self, wait_ns if self.reloads is None else min(wait_ns, self._wait_ns), now)
 
     def on_open(self) -> None:
         """Take the connection's word that it is open: write the request."""
@@ -209,7 +274,7 @@ class Session:
         if opened:
             self._fail(Outcome.TIMEOUT, f"no complete answer in {self._wait_ns / 1e9:g} s", now, received)
         else:
-            self._fail(Outcome.CONNECT_FAILED, f"no connection in {self.driver.connect_wait_ns / 1e9:g} s", now)
+            self._fail(Outcome.CONNECT_FAILED, f"{_NO_CONNECTION} {self.driver.connect_wait_ns / 1e9:g} s", now)
 
     def on_drained(self, now: int) -> None:
         """Give up waiting because the stage is over."""
@@ -224,6 +289,14 @@ class Session:
         self.driver.answered(self)
         self.waiting = False
         self.ready_ns = now
+        if self.reloads is not None and outcome is not Outcome.UNSENT:
+            waited = outcome is Outcome.TIMEOUT or detail.startswith(_NO_CONNECTION)
+            if waited or self.reloads.on_error:
+                self.reloads = None
+                self.give_up_attempt(0, received, now)
+                self.driver.diagnostics.add(self.journey, self.step, Outcome.RETRIED, detail)
+                self.driver.fail(self, StepFailedError(Outcome.RETRIED, detail, waited))
+                return
         self.record(outcome, 0, received, now)
         self.driver.diagnostics.add(self.journey, self.step, outcome, detail)
         self.driver.fail(self, StepFailedError(outcome, detail))

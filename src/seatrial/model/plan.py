@@ -8,18 +8,32 @@ publishes the grammar.
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from seatrial.model.document import Duration, Name, Rate, Strict
-from seatrial.model.journey import Journey, PauseStep, RequestStep
+from seatrial.model.document import Duration, Name, Rate, Strict, rule_broken
+from seatrial.model.journey import Journey
 from seatrial.model.profile import Arrivals
+from seatrial.model.request import Auth, RequestStep
+from seatrial.model.steps import PauseStep, longest_ns
 from seatrial.model.trial import Trial
 from seatrial.units import SECOND
 
-__all__ = ["Authorisation", "Deadlines", "Demand", "Plan", "Tls", "plan_document", "plan_json_schema", "trial_slug"]
+__all__ = [
+    "Authorisation",
+    "Deadlines",
+    "Demand",
+    "Phase",
+    "Plan",
+    "StopRules",
+    "Tls",
+    "plan_document",
+    "plan_json_schema",
+    "trial_slug",
+]
 
 
 class Demand(Strict):
@@ -51,9 +65,58 @@ class Tls(Strict):
 
     Attributes:
         ca: PEM file of the issuer to trust instead of the system's, relative to the plan.
+        certificate: PEM file of the client's certificate (with its chain), relative to the plan.
+        key: PEM file of its private key; the certificate's own file where it is left out. Never kept as evidence.
     """
 
     ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+
+    @model_validator(mode="after")
+    def _key_of_a_certificate(self) -> Tls:
+        if self.key is not None and self.certificate is None:
+            raise rule_broken("a private key without its certificate; write certificate beside it", "key")
+        return self
+
+
+class Phase(Strict):
+    """Steps that are taken once, outside the results: before a trial's clock starts, or after its last session.
+
+    Attributes:
+        auth: As whom, where a step does not say otherwise.
+        steps: Requests and pauses, in order. What set-up extracts, every session of the trial has as a variable.
+    """
+
+    auth: Auth | None = None
+    steps: tuple[
+        Annotated[
+            Annotated[RequestStep, Tag("request")] | Annotated[PauseStep, Tag("pause")],
+            Discriminator(lambda value: "pause" if isinstance(value, PauseStep) or "pause" in value else "request"),
+        ],
+        ...,
+    ] = Field(min_length=1)
+
+
+class StopRules(Strict):
+    """When a run ends by itself before its plan is through.
+
+    Attributes:
+        hopeless: End a trial once a limit can't be kept any more, even if all that is still to come were perfect.
+        url: Path on the target that is asked once a second: the answer 200 with the word ``stop`` ends the run.
+        file: A file, relative to the plan; the run ends when it appears.
+    """
+
+    hopeless: bool = False
+    url: str | None = None
+    file: str | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _path(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"/(?!/)[\x21-\x7e]*", value):
+            raise ValueError("not a path on the target; write /path")
+        return value
 
 
 class Authorisation(Strict):
@@ -75,7 +138,31 @@ class Authorisation(Strict):
 
 
 class Plan(Strict):
-    """A whole plan. Defaults are those of a cautious tester."""
+    """A whole plan. Defaults are those of a cautious tester.
+
+    Attributes:
+        seatrial: Version of the grammar.
+        title: Of the plan.
+        target: Base address of the service.
+        demand: The forecast.
+        seed: Of everything that is drawn.
+        arrivals: Poisson or evenly spaced.
+        transport: Version of HTTP that is spoken; another is never taken instead.
+        connections: Whether every session opens its own, as citizens do, or sessions share what stays open.
+        source_addresses: Addresses of this machine that connections come from, each in turn.
+        proxy: ``http://host:port`` of a proxy that all requests go through.
+        max_sessions: Cap on sessions in progress, over all workers; what is beyond it is recorded as unsent.
+        redirects: How many redirects a step follows, on the target alone.
+        headers: Of every request.
+        deadlines: How long the generator waits.
+        tls: How the target proves who it is, and how the generator does.
+        authorisation: Whose word allows loading a target beyond loopback.
+        set_up: Taken once before each trial.
+        tear_down: Taken once after each trial, however it ended.
+        stop: When a run ends by itself.
+        journeys: What citizens do.
+        trials: How load is offered, and the limits.
+    """
 
     seatrial: Literal[1]
     title: Name
@@ -83,14 +170,38 @@ class Plan(Strict):
     demand: Demand
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     arrivals: Arrivals = "poisson"
+    transport: Literal["http/1.1", "http/2", "http/3"] = "http/1.1"
     connections: Literal["session", "shared"] = "session"
+    source_addresses: tuple[str, ...] = ()
+    proxy: str | None = None
+    redirects: Annotated[int, Field(ge=0, le=20)] = 10
     max_sessions: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     headers: dict[str, str] = Field(default_factory=dict)
     deadlines: Deadlines = Deadlines()
     tls: Tls = Tls()
     authorisation: Authorisation | None = None
+    set_up: Phase | None = None
+    tear_down: Phase | None = None
+    stop: StopRules = StopRules()
     journeys: dict[Name, Journey] = Field(min_length=1)
     trials: tuple[Trial, ...] = Field(min_length=1)
+
+    @field_validator("source_addresses")
+    @classmethod
+    def _own_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            try:
+                ip_address(address)
+            except ValueError as error:
+                raise ValueError(f"{address} is not an IP address; write one such as 127.0.0.2") from error
+        return value
+
+    @field_validator("proxy")
+    @classmethod
+    def _proxy_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"http://[A-Za-z0-9.\-\[\]:]+:\d{1,5}", value):
+            raise ValueError("not the address of a proxy; write http://host:port")
+        return value
 
     @field_validator("target")
     @classmethod
@@ -121,15 +232,21 @@ class Plan(Strict):
         """
         longest = 0
         for journey in self.journeys.values():
-            waits = [step.pause if isinstance(step, PauseStep) else self.wait_ns(step) for step in journey.steps]
-            waits += [self.deadlines.connect + self.deadlines.response for _ in journey.step_names]
-            longest = max(longest, sum(waits))
+            python = len(journey.step_names) * (self.deadlines.connect + self.deadlines.response)
+            longest = max(longest, python + longest_ns(journey.steps, self.step_wait_ns))
         return longest + SECOND
 
     def wait_ns(self, step: RequestStep) -> int:
         """Return the longest that one request can take: the deadline to connect and the one for the answer."""
         own = self.deadlines.response if step.deadline is None else step.deadline
         return self.deadlines.connect + own
+
+    def step_wait_ns(self, step: RequestStep) -> int:
+        """Return the longest that a step can take with its retries and resources; redirects share its deadline."""
+        one = self.wait_ns(step)
+        if step.retry is not None:
+            one += step.retry.most * (step.retry.after + step.retry.pause)
+        return one + (self.wait_ns(step) if step.resources else 0)
 
     @property
     def weights(self) -> tuple[float, ...]:

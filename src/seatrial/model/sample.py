@@ -41,6 +41,9 @@ class Outcome(IntEnum):
     """Sent, and neither answered nor past its deadline when the stage's drain ended."""
     UNSENT = 9
     """The generator did not send it: the cap on sessions was reached, or the generator ran out of means."""
+    RETRIED = 10
+    """An attempt that an impatient person gave up to try again. Not a step of its own: the step's record, which waits
+    from the first attempt's intention to the last one's end, stands beside it."""
 
     @property
     def label(self) -> str:

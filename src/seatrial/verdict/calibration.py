@@ -150,7 +150,7 @@ def weigh(
 
 def _rounded_down(times: float) -> float:
     """Return a figure in the three digits that are shown, never more than was proven."""
-    if times <= 0:
+    if times < 1e-9:  # no figure that anybody would be shown, and too small to be taken apart
         return 0.0
     unit = 10.0 ** (math.floor(math.log10(times)) - 2)
     return math.floor(times / unit * (1 + 1e-12)) * unit

@@ -44,7 +44,7 @@ import numpy.typing as npt
 import polars as pl
 
 from seatrial.model.journal import StageLog
-from seatrial.model.journey import Journey, PauseStep
+from seatrial.model.journey import Journey, PauseStep, RequestStep
 from seatrial.model.plan import Plan
 from seatrial.model.profile import Stage
 from seatrial.model.sample import Outcome
@@ -157,7 +157,11 @@ def balance_of(
 
 def _shows_itself(journey: Journey) -> bool:
     """Return whether every session of a journey leaves a record from which its whole time can be told."""
-    return journey.python is None and any(step.when is None for step in journey.requests)
+    if journey.is_plain:
+        return any(journey.certain)
+    # Its pauses can't be told from outside, but lie between two records.
+    ends = (journey.steps[0], journey.steps[-1]) if journey.steps else ()
+    return bool(ends) and all(isinstance(step, RequestStep) and step.when is None for step in ends)
 
 
 def _in_progress(begin_ns: Int64, end_ns: Int64, at_ns: Int64) -> Float64:
@@ -169,13 +173,15 @@ def _in_progress(begin_ns: Int64, end_ns: Int64, at_ns: Int64) -> Float64:
 
 def _pauses(journeys: tuple[Journey, ...]) -> tuple[Int64, Int64]:
     """Return the pauses before and after each request in ns, each of shape (journeys, most requests)."""
-    width = max(len(journey.requests) for journey in journeys)
+    width = max(len(journey.labels) for journey in journeys)
     before, after = (np.zeros((len(journeys), width), dtype=np.int64) for _ in range(2))
     for index, journey in enumerate(journeys):
-        waited, at, total = 0, 0, sum(step.pause for step in journey.steps if isinstance(step, PauseStep))
+        if not journey.is_plain:
+            continue
+        waited, at, total = 0, 0, sum(step.longest_ns for step in journey.steps if isinstance(step, PauseStep))
         for step in journey.steps:
             if isinstance(step, PauseStep):
-                waited += step.pause
+                waited += step.longest_ns
             else:
                 before[index, at], after[index, at] = waited, total - waited
                 at += 1

@@ -184,11 +184,16 @@ def _presence(known: StageColumns, sessions: int, width: int) -> Bool:
 def _repeated(journeys: tuple[Journey, ...], known: StageColumns) -> int:
     """Return how many records are one too many.
 
-    A journey in Python may come back to a step: there only the same step at the same instant is a repetition.
+    A journey in Python, a loop and a page's resources may come back to a step: there only the same step at the same
+    instant is a repetition, and of resources, which begin together, none can be told.
     """
-    at_ns = known.intended_ns
-    scripted = np.array([journey.python is not None for journey in journeys])[known.journey]
-    moment = np.where(scripted, at_ns, 0)
+    width = max(len(journey.labels) for journey in journeys)
+    returning, together = (np.zeros((len(journeys), width), dtype=np.bool_) for _ in range(2))
+    for index, journey in enumerate(journeys):
+        returning[index, : len(journey.labels)] = journey.returning
+        together[index, [at + 1 for at, step in journey.indexed() if step.resources]] = True
+    moment = np.where(returning[known.journey, known.step], known.intended_ns, 0)
+    moment = np.where(together[known.journey, known.step], np.arange(len(known)) + 1, moment)
     order = np.lexsort((moment, known.step, known.session))
     same = np.ones(max(len(order) - 1, 0), dtype=np.bool_)
     for column in (known.session, known.step, moment):
@@ -198,9 +203,7 @@ def _repeated(journeys: tuple[Journey, ...], known: StageColumns) -> int:
 
 def _required(journey: Journey) -> list[bool]:
     """Return for each step whether every session must have a record of it."""
-    if journey.python is not None:
-        return [False] * len(journey.labels)
-    return [step.when is None for step in journey.requests]
+    return list(journey.certain)
 
 
 def _missing(journeys: tuple[Journey, ...], table: Timetable, present: Bool) -> tuple[int, int]:

@@ -1,0 +1,138 @@
+"""A page's resources, fetched as a browser fetches them: several at a time, each once in a session.
+
+What counts is what stands in the page itself: images, style sheets, scripts, icons, frames and media of the target.
+Addresses of other hosts are left alone: nobody has permitted loading those. Each resource is a record under its
+page's own second step; one that fails does not end the session, as it does not end a visit.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from seatrial.engine.cookies import store_cookies
+from seatrial.engine.http.connection import Connection
+from seatrial.engine.redirects import follow, local_address, target_of
+from seatrial.engine.requests import compile_request
+from seatrial.engine.session import FETCH, REQUEST, Session, StepFailedError
+from seatrial.engine.step import CompiledStep
+from seatrial.model.request import RequestStep
+from seatrial.model.sample import Outcome
+
+if TYPE_CHECKING:
+    from seatrial.engine.http.message import Response
+
+__all__ = ["MOST_RESOURCES", "PARALLEL", "Page", "PageLoader", "abort_waiting", "fetch_flow"]
+
+PARALLEL: Final = 6
+"""Connections that browsers open to one host over HTTP/1.1."""
+MOST_RESOURCES: Final = 200
+"""Of one page: a page with more is read so far."""
+
+_SOURCES: Final = (
+    ("img", "src"),
+    ("script", "src"),
+    ("iframe", "src"),
+    ("source", "src"),
+    ("video", "src"),
+    ("audio", "src"),
+    ("embed", "src"),
+    ("input[type=image]", "src"),
+    ("link[rel~=stylesheet]", "href"),
+    ("link[rel~=icon]", "href"),
+    ("link[rel~=preload]", "href"),
+    ("link[rel~=modulepreload]", "href"),
+)
+
+
+class Page:
+    """What a session has fetched, and what it is fetching.
+
+    Attributes:
+        loader: Of the page under way.
+        waiting: Addresses that are to be fetched.
+        running: The sessions that fetch.
+        seen: Addresses that the session has, as in a browser's cache.
+        idle: Connections beside the session's own, open between pages.
+    """
+
+    __slots__ = ("idle", "loader", "running", "seen", "waiting")
+
+    def __init__(self) -> None:
+        self.loader: PageLoader
+        self.waiting: deque[str] = deque()
+        self.running: set[Session] = set()
+        self.seen: set[str] = set()
+        self.idle: list[Connection] = []
+
+
+class PageLoader:
+    """Fetches the resources of one step's pages.
+
+    Args:
+        page: The step that fetches the page.
+        base: Path in front of every step's own.
+        fields: Header fields of every request.
+    """
+
+    def __init__(self, page: CompiledStep, base: str, fields: Mapping[str, str]) -> None:
+        step = RequestStep(get="${address}")
+        # The base is in the addresses that a page gives.
+        self.step = CompiledStep(page.index + 1, step, compile_request(step, "", fields), page.wait_ns, page.hops)
+
+    def load(self, session: Session, data: bytes, response: Response) -> Generator[int, Any, None]:
+        """Fetch what the page wants and the session does not have yet; it goes on when all of it is there."""
+        page = session.page
+        if page is None:
+            page = session.page = Page()
+        page.loader = self
+        for address in _addresses(session, data, response):
+            if address not in page.seen and len(page.waiting) < MOST_RESOURCES:
+                page.seen.add(address)
+                page.waiting.append(address)
+        if page.waiting:
+            yield FETCH
+
+
+def _addresses(session: Session, data: bytes, response: Response) -> list[str]:
+    """Return the local addresses that a page names, in the order of its elements' kinds."""
+    kind = (response.headers("content-type") or [""])[0]
+    if "html" not in kind.lower():
+        return []
+    # Here and not above: most plans want no resources, and this takes time to load.
+    from selectolax.lexbor import LexborHTMLParser
+
+    tree = LexborHTMLParser(response.body.decode("utf-8", "replace"))
+    target, at = session.driver.target, target_of(data)
+    named = (node.attributes.get(attribute) for selector, attribute in _SOURCES for node in tree.css(selector))
+    found = (local_address(target, at, name.strip()) for name in named if name)
+    return [address for address in found if address is not None]
+
+
+def fetch_flow(session: Session, page: Page) -> Generator[int, Any, None]:
+    """Fetch one resource after another until none is waiting."""
+    step = page.loader.step
+    while page.waiting:
+        data = step.render({"address": page.waiting.popleft()}, session.cookies)
+        session.prepare(step.index, data, step.wait_ns, False, True)
+        try:
+            response = yield REQUEST
+            if response.sets_cookies:
+                store_cookies(session.cookies, response.headers("set-cookie"))
+            if response.status >= 300 and step.hops:
+                response = yield from follow(session, step, data, response)
+            outcome, detail = step.check(response)
+            session.settle(response, outcome, detail)
+        except StepFailedError:
+            continue
+
+
+def abort_waiting(session: Session, page: Page, now: int) -> None:
+    """Record what a page still wanted when its session was given up."""
+    step = page.loader.step
+    while page.waiting:
+        page.waiting.popleft()
+        session.ready_ns = now
+        session.prepare(step.index, b"", 0, False, False)
+        session.record(Outcome.ABORTED, 0, 0, now)
