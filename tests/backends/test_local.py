@@ -26,6 +26,7 @@ from seatrial.engine.arrivals import FeedRows
 from seatrial.engine.http.target import Target
 from seatrial.engine.worker import Failed, Ready, RunStage, Tick, WorkerSpec, work
 from seatrial.errors import EngineError, RecordingError, WorkerLostError
+from seatrial.model.health import LAG_COLUMNS
 from seatrial.model.plan import Plan
 from seatrial.model.profile import Stage, constant
 from seatrial.model.sample import NEVER, SESSION_STRIDE, Outcome
@@ -119,10 +120,13 @@ def test_any_number_of_workers_offers_the_same(tmp_path: Path) -> None:
             assert {tick.worker for tick in ticks} == set(range(workers))
             assert sum(sum(tick.outcomes.values()) for tick in ticks) == len(server.requests)
             assert sum(sum(tick.histogram.values()) for tick in ticks) == len(server.requests)
+            lags = 0
             for worker in range(workers):
                 health = list(read_frames(health_file(tmp_path / str(workers), worker), HEALTH_DTYPE))
+                lags += sum(int(row[name]) for frame in health for row in frame for name in LAG_COLUMNS)
                 assert len(health) == sum(tick.worker == worker for tick in ticks)
                 assert all(0 <= row["cpu_share"] <= 1.2 for frame in health for row in frame)
+            assert lags == len(server.requests)  # the histogram of send lag holds every step that was sent
             unions.append(offered)
             drawn.append(sorted(request.path for request in server.requests))
     assert len(unions[0]) > 50
