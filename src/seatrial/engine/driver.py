@@ -19,7 +19,6 @@ from seatrial.engine.arrivals import Arrival, FeedRows, arrivals_of
 from seatrial.engine.health import HealthMonitor
 from seatrial.engine.http.connection import OPEN, Connection
 from seatrial.engine.http.target import Target
-from seatrial.engine.page import PARALLEL, Page, abort_waiting, fetch_flow
 from seatrial.engine.recorder import Diagnostics, Recorder
 from seatrial.engine.scripted import CompiledJourney
 from seatrial.engine.session import FETCH, PAUSE, REQUEST, Session, StepFailedError, close_flow, journey_broke
@@ -186,38 +185,13 @@ class Driver:
         elif word == PAUSE:
             heappush(self._pauses, (session.wake_ns, session.number, session))
         elif word == FETCH and session.page is not None:
-            self._fetch(session, session.page)
+            session.page.fetch(self, session)
         else:
             raise EngineError(
                 "a journey awaits something that is not the session's",
                 value=repr(word)[:80],
                 remedy="Await only the session's own methods; there is no asyncio loop under a journey.",
             )
-
-    def _fetch(self, session: Session, page: Page) -> None:
-        """Fetch a page's resources on the session's own connection and further ones beside it."""
-        now = monotonic_ns()
-        connections = [session.connection, *page.idle]
-        session.connection, page.idle = None, []
-        for connection in (*connections, *(None,) * PARALLEL)[: min(PARALLEL, len(page.waiting))]:
-            child = Session(self, session.number, session.journey, 0, now)
-            child.parent, child.connection, child.cookies = session, connection, session.cookies
-            child.flow = fetch_flow(child, page)
-            page.running.add(child)
-        page.idle = [c for c in connections[len(page.running) :] if c is not None]
-        for child in tuple(page.running):
-            self.resume(child, None)
-
-    def _fetched(self, child: Session, parent: Session, page: Page) -> None:
-        """Take the end of one that fetched: its connection stays open, and the last one wakes the session."""
-        if child.connection is not None and child.connection.state == OPEN:
-            page.idle.append(child.connection)
-            child.connection = None
-        page.running.discard(child)
-        if not page.running and parent.flow is not None:
-            parent.connection = page.idle.pop() if page.idle else None
-            parent.ready_ns = max(parent.ready_ns, child.ready_ns)
-            self.resume(parent, None)
 
     # -- a stage ------------------------------------------------------------------------------------------------
 
@@ -361,11 +335,10 @@ class Driver:
     def _finish(self, session: Session) -> None:
         session.flow = None
         if session.parent is not None and session.parent.page is not None:
-            self._fetched(session, session.parent, session.parent.page)
+            session.parent.page.fetched(self, session, session.parent)
         self._active.discard(session)
         if session.page is not None:
-            for connection in session.page.idle:
-                connection.close()
+            session.page.close()
         if session.connection is not None:
             session.connection.close()
             session.connection = None
@@ -384,25 +357,13 @@ class Driver:
         """Give up every session still under way, at the end of the drain."""
         for session in sorted(self._active, key=lambda s: s.number):
             if session.page is not None:
-                self._abandon_page(session, session.page, now)
+                session.page.abandon(session, now)
             if session.waiting:
                 session.on_drained(now)
             session.ready_ns = now
             self._give_up(session, now)
         self._pauses.clear()
         self._failed.clear()
-
-    def _abandon_page(self, session: Session, page: Page, now: int) -> None:
-        for child in tuple(page.running):
-            if child.waiting:
-                child.on_drained(now)
-            if child.flow is not None:
-                close_flow(child.flow)
-            child.flow = None
-            if child.connection is not None:
-                child.connection.close()
-        page.running.clear()
-        abort_waiting(session, page, now)
 
     def close(self) -> None:
         """Close every connection and the reactor itself."""

@@ -9,21 +9,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Mapping
+from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from seatrial.engine.cookies import store_cookies
-from seatrial.engine.http.connection import Connection
+from seatrial.engine.http.connection import OPEN, Connection
 from seatrial.engine.redirects import follow, local_address, target_of
 from seatrial.engine.requests import compile_request
-from seatrial.engine.session import FETCH, REQUEST, Session, StepFailedError
+from seatrial.engine.session import FETCH, REQUEST, Session, StepFailedError, close_flow
 from seatrial.engine.step import CompiledStep
 from seatrial.model.request import RequestStep
 from seatrial.model.sample import Outcome
 
 if TYPE_CHECKING:
+    from seatrial.engine.driver import Driver
     from seatrial.engine.http.message import Response
 
-__all__ = ["MOST_RESOURCES", "PARALLEL", "Page", "PageLoader", "abort_waiting", "fetch_flow"]
+__all__ = ["MOST_RESOURCES", "PARALLEL", "Page", "PageLoader"]
 
 PARALLEL: Final = 6
 """Connections that browsers open to one host over HTTP/1.1."""
@@ -52,19 +54,65 @@ class Page:
     Attributes:
         loader: Of the page under way.
         waiting: Addresses that are to be fetched.
-        running: The sessions that fetch.
         seen: Addresses that the session has, as in a browser's cache.
-        idle: Connections beside the session's own, open between pages.
     """
 
-    __slots__ = ("idle", "loader", "running", "seen", "waiting")
+    __slots__ = ("_idle", "_running", "loader", "seen", "waiting")
 
     def __init__(self) -> None:
         self.loader: PageLoader
         self.waiting: deque[str] = deque()
-        self.running: set[Session] = set()
         self.seen: set[str] = set()
-        self.idle: list[Connection] = []
+        self._running: list[Session] = []
+        self._idle: list[Connection] = []  # beside the session's own, open between pages
+
+    def fetch(self, driver: Driver, session: Session) -> None:
+        """Begin to fetch what is waiting, on the session's own connection and on further ones beside it."""
+        now = monotonic_ns()
+        connections = [c for c in (session.connection, *self._idle) if c is not None]
+        session.connection, self._idle = None, []
+        for _ in range(min(PARALLEL, len(self.waiting))):
+            child = Session(driver, session.number, session.journey, 0, now)
+            child.parent, child.cookies = session, session.cookies
+            child.connection = connections.pop(0) if connections else None
+            child.flow = _fetch_flow(child, self)
+            self._running.append(child)
+        self._idle = connections
+        for child in tuple(self._running):
+            driver.resume(child, None)
+
+    def fetched(self, driver: Driver, child: Session, parent: Session) -> None:
+        """Take the end of one that fetched: its connection stays open, and the last one wakes the session."""
+        if child.connection is not None and child.connection.state == OPEN:
+            self._idle.append(child.connection)
+            child.connection = None
+        self._running.remove(child)
+        parent.ready_ns = max(parent.ready_ns, child.ready_ns)
+        if not self._running:
+            parent.connection = self._idle.pop() if self._idle else None
+            driver.resume(parent, None)
+
+    def abandon(self, session: Session, now: int) -> None:
+        """Give up what is being fetched and what is waiting, and record both."""
+        running, self._running = self._running, []
+        for child in running:
+            if child.waiting:
+                child.on_drained(now)
+            if child.flow is not None:
+                close_flow(child.flow)
+                child.flow = None
+            if child.connection is not None:
+                child.connection.close()
+        while self.waiting:
+            self.waiting.popleft()
+            session.ready_ns = now
+            session.prepare(self.loader.step.index, b"", 0, False, False)
+            session.record(Outcome.ABORTED, 0, 0, now)
+
+    def close(self) -> None:
+        """Close the connections that are open between pages."""
+        for connection in self._idle:
+            connection.close()
 
 
 class PageLoader:
@@ -110,7 +158,7 @@ def _addresses(session: Session, data: bytes, response: Response) -> list[str]:
     return [address for address in found if address is not None]
 
 
-def fetch_flow(session: Session, page: Page) -> Generator[int, Any, None]:
+def _fetch_flow(session: Session, page: Page) -> Generator[int, Any, None]:
     """Fetch one resource after another until none is waiting."""
     step = page.loader.step
     while page.waiting:
@@ -126,13 +174,3 @@ def fetch_flow(session: Session, page: Page) -> Generator[int, Any, None]:
             session.settle(response, outcome, detail)
         except StepFailedError:
             continue
-
-
-def abort_waiting(session: Session, page: Page, now: int) -> None:
-    """Record what a page still wanted when its session was given up."""
-    step = page.loader.step
-    while page.waiting:
-        page.waiting.popleft()
-        session.ready_ns = now
-        session.prepare(step.index, b"", 0, False, False)
-        session.record(Outcome.ABORTED, 0, 0, now)

@@ -8,7 +8,7 @@ from typing import Any
 from seatrial.engine.answers import MISSING
 from seatrial.engine.cookies import store_cookies
 from seatrial.engine.page import PageLoader
-from seatrial.engine.program import BRANCH, compile_steps, remaining
+from seatrial.engine.program import BRANCH, Op, compile_steps, remaining
 from seatrial.engine.redirects import follow
 from seatrial.engine.requests import UnsetVariableError, compile_request
 from seatrial.engine.session import PAUSE, REQUEST, Session, StepFailedError
@@ -66,48 +66,48 @@ def compile_journey(
     for op in ops:
         if op.step is not None:
             op.index = op.step.index
-    end = len(ops)
+    return CompiledJourney(lambda session: _run(ops, session), lambda session: remaining(ops, session), loops)
 
-    def start(session: Session) -> Generator[int, Any, None]:
-        variables, cookies = session.variables, session.cookies
-        at = 0
-        while at < end:
-            op = ops[at]
-            at += 1
-            step = op.step
-            if step is None:
-                if op.kind == BRANCH:
-                    at = op.jump(session)
-                else:
-                    session.at = at
-                    session.wake_ns = session.ready_ns + op.draw(session)
-                    yield PAUSE
-                continue
-            if op.when is not None and not op.when(variables):
-                continue
-            session.at = at
-            try:
-                data = step.render(variables, cookies)
-            except UnsetVariableError as error:
-                failure = session.refuse(step.index, step.wait_ns, str(error))
-                if step.ends:
-                    raise failure from error
-                continue
-            if step.special:
-                yield from _special(session, step, data)
-                continue
-            session.prepare(step.index, data, step.wait_ns, step.is_head, step.repeatable)
-            response = yield REQUEST
-            if response.sets_cookies:
-                store_cookies(cookies, response.headers("set-cookie"))
-            if response.status >= 300 and step.hops:
-                response = yield from follow(session, step, data, response)
-            outcome, detail = step.check(response)
-            if step.extracts and outcome is Outcome.OK:
-                outcome, detail = _extract(session, step, response)
-            session.settle(response, outcome, detail)
 
-    return CompiledJourney(start, lambda session: remaining(ops, session), loops)
+def _run(ops: list[Op], session: Session) -> Generator[int, Any, None]:
+    """Run a program for one session. Every request of every trial passes through here."""
+    variables, cookies = session.variables, session.cookies
+    at, end = 0, len(ops)
+    while at < end:
+        op = ops[at]
+        at += 1
+        step = op.step
+        if step is None:
+            if op.kind == BRANCH:
+                at = op.jump(session)
+            else:
+                session.at = at
+                session.wake_ns = session.ready_ns + op.draw(session)
+                yield PAUSE
+            continue
+        if op.when is not None and not op.when(variables):
+            continue
+        session.at = at
+        try:
+            data = step.render(variables, cookies)
+        except UnsetVariableError as error:
+            failure = session.refuse(step.index, step.wait_ns, str(error))
+            if step.ends:
+                raise failure from error
+            continue
+        if step.special:
+            yield from _special(session, step, data)
+            continue
+        session.prepare(step.index, data, step.wait_ns, step.is_head, step.repeatable)
+        response = yield REQUEST
+        if response.sets_cookies:
+            store_cookies(cookies, response.headers("set-cookie"))
+        if response.status >= 300 and step.hops:
+            response = yield from follow(session, step, data, response)
+        outcome, detail = step.check(response)
+        if step.extracts and outcome is Outcome.OK:
+            outcome, detail = _extract(session, step, response)
+        session.settle(response, outcome, detail)
 
 
 def _special(session: Session, step: CompiledStep, data: bytes) -> Generator[int, Any, None]:
@@ -115,6 +115,7 @@ def _special(session: Session, step: CompiledStep, data: bytes) -> Generator[int
     try:
         response = yield from _attempts(session, step, data)
     except StepFailedError:
+        session.reloads = None
         if step.ends:
             raise
         return
