@@ -1,7 +1,9 @@
 """Bodies that a service compresses are read as it meant them, and what is not what it says is refused."""
 
 import gzip
+import time
 import zlib
+from contextlib import suppress
 
 import brotli
 import pytest
@@ -90,3 +92,44 @@ def test_an_answer_that_can_not_be_read_is_no_answer_even_where_nobody_looks_at_
     outcome, detail = compile_check(Check())(answer(b"plain", "br"))
     assert outcome is Outcome.CHECK_FAILED
     assert detail.startswith("the body is not valid br")
+
+
+EMPTY = {
+    "gzip": gzip.compress(b""),
+    "zstd": zstandard.ZstdCompressor().compress(b""),
+    "skippable zstd": b"\x50\x2a\x4d\x18" + bytes(4),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_a_body_of_countless_members_is_refused_at_once(name):
+    began = time.process_time()
+    with pytest.raises(ProtocolError, match="more than 4096 compressed members"):
+        decoded(EMPTY[name] * 100_000, [name.split()[-1]])
+    assert time.process_time() - began < 2
+
+
+def test_as_many_members_as_are_permitted_are_read_wherever_they_lie():
+    for size in (1, 1000, 20_000):
+        member = bytes(range(256)) * (size // 256) + bytes(size % 256)
+        assert decoded(gzip.compress(member, 1) * 64, ["gzip"]) == member * 64
+        assert decoded(ENCODERS["zstd"](member) * 64, ["zstd"]) == member * 64
+
+
+def test_codings_piled_on_each_other_are_bounded():
+    body = b"court"
+    for _ in range(5):
+        body = gzip.compress(body)
+    assert decoded(body, ["gzip, gzip", "gzip, gzip, gzip"]) == b"court"
+    with pytest.raises(ProtocolError, match="6 content codings"):
+        decoded(gzip.compress(body), ["gzip," * 6])
+
+
+@given(body=st.binary(max_size=200), name=st.sampled_from(sorted(ENCODERS)), data=st.data())
+def test_a_damaged_body_is_read_or_refused_and_nothing_else(body, name, data):
+    encoded = bytearray(ENCODERS[name](body))
+    for _ in range(data.draw(st.integers(1, 4))):
+        if encoded:
+            encoded[data.draw(st.integers(0, len(encoded) - 1))] = data.draw(st.integers(0, 255))
+    with suppress(ProtocolError):
+        decoded(bytes(encoded), [name])

@@ -10,7 +10,8 @@ from email.utils import mktime_tz, parsedate_tz
 __all__ = ["MAX_COOKIES", "cookie_bytes", "store_cookies"]
 
 MAX_COOKIES = 50
-_MAX_VALUE = 4096
+_MAX_SIZE = 4096
+_MAX_ATTRIBUTE = 1024
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -18,14 +19,16 @@ def store_cookies(jar: dict[str, str], fields: Iterable[str]) -> None:
     """Apply Set-Cookie fields to ``jar`` in order.
 
     ``Max-Age`` of zero or less, or without it a past ``Expires``, removes a cookie. Paths are not told apart:
-    sessions of a trial send a cookie to every path of the target. Over-long values, names beyond the 50th, and
-    cookies with control characters are left out, as browsers do.
+    sessions of a trial send a cookie to every path of the target. Cookies whose name and value have more than 4,096
+    characters together, names beyond the 50th, and cookies with control characters are left out, and attributes of
+    more than 1,024 characters are passed over, as browsers do (RFC 6265bis, 5.6 and 5.7): so a jar never holds, and
+    a request never carries, more than 50 times 4 KiB.
     """
     for field in fields:
         pair, _, attributes = field.partition(";")
         name, equals, value = pair.strip().partition("=")
         name, value = name.strip(), value.strip()
-        if not equals or not name or len(value) > _MAX_VALUE or _CONTROL.search(pair):
+        if not equals or not name or len(name) + len(value) > _MAX_SIZE or _CONTROL.search(pair):
             continue
         if _expired(attributes):
             jar.pop(name, None)
@@ -44,6 +47,8 @@ def _expired(attributes: str) -> bool:
     for attribute in attributes.split(";"):
         key, _, value = attribute.strip().partition("=")
         key, value = key.strip().lower(), value.strip()
+        if len(value) > _MAX_ATTRIBUTE:
+            continue
         if key == "max-age" and value.removeprefix("-").isdecimal():
             return value.startswith("-") or not value.strip("0")
         if key == "expires":
@@ -52,8 +57,8 @@ def _expired(attributes: str) -> bool:
 
 
 def _is_past(date: str) -> bool:
-    parsed = parsedate_tz(date)
     try:
+        parsed = parsedate_tz(date)
         return parsed is not None and mktime_tz(parsed) <= time.time()
     except (ValueError, OverflowError):
         return False

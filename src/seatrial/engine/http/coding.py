@@ -15,6 +15,9 @@ __all__ = ["CODINGS", "decoded"]
 
 _LARGEST_WINDOW: Final = 1 << 27
 _PIECE: Final = 256
+_BLOCK: Final = 64 * 1024
+_MOST_CODINGS: Final = 5
+_MOST_MEMBERS: Final = 4096
 _RAW_DEFLATE: Final = -15
 _ZLIB: Final = 15
 _GZIP: Final = 31
@@ -28,10 +31,13 @@ def decoded(body: bytes, fields: Sequence[str]) -> bytes:
         fields: Values of the Content-Encoding fields, in order; the last coding was applied last.
 
     Raises:
-        ProtocolError: an unknown coding, a body that is not of its coding or is cut off, or one that grows beyond
-            ``MAX_BODY``.
+        ProtocolError: an unknown coding, a body that is not of its coding or is cut off, one that grows beyond
+            ``MAX_BODY``, more than 5 codings, or more than 4,096 members in one: each bound keeps an answer from
+            holding up the whole worker.
     """
     names = [name.strip().lower() for field in fields for name in field.split(",") if name.strip()]
+    if len(names) > _MOST_CODINGS:
+        raise ProtocolError(f"{len(names)} content codings, of which at most {_MOST_CODINGS} are undone")
     for name in reversed(names):
         undo = CODINGS.get(name)
         if undo is None:
@@ -46,16 +52,23 @@ def decoded(body: bytes, fields: Sequence[str]) -> bytes:
 
 def _inflate(body: bytes, window: int) -> bytes:
     parts, room = [], MAX_BODY
-    while body:
+    at, left = 0, body[:_BLOCK]  # in blocks: each member hands back a copy of what it left over
+    for _ in range(_MOST_MEMBERS):  # gzip may have several members
         stream = zlib.decompressobj(window)
-        parts.append(stream.decompress(body, room + 1))
-        room -= len(parts[-1])
-        if room < 0:
-            raise _too_large()
-        if not stream.eof:
-            raise EOFError("it is cut off")
-        body = stream.unused_data  # gzip may have several members
-    return b"".join(parts)
+        while not stream.eof:
+            if not left:
+                raise EOFError("it is cut off")
+            parts.append(stream.decompress(left, room + 1))
+            room -= len(parts[-1])
+            if room < 0:
+                raise _too_large()
+            left = stream.unconsumed_tail or stream.unused_data
+            if not left:
+                at += _BLOCK
+                left = body[at : at + _BLOCK]
+        if not left:
+            return b"".join(parts)
+    raise _too_many_members()
 
 
 def _deflate(body: bytes) -> bytes:
@@ -80,24 +93,32 @@ def _brotli(body: bytes) -> bytes:
 
 
 def _zstd(body: bytes) -> bytes:
-    content, rest = bytearray(), body
-    while rest:
+    content = bytearray()
+    at, left = 0, body[:_PIECE]
+    for _ in range(_MOST_MEMBERS):
         stream = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW).decompressobj()
-        start = 0
-        while start < len(rest) and not stream.eof:
+        while not stream.eof:
+            if not left:
+                raise EOFError("it is cut off")
             # Four bytes can stand for a block of 128 KiB: small pieces keep a small body from filling the memory.
-            content += stream.decompress(rest[start : start + _PIECE])
-            start += _PIECE
+            content += stream.decompress(left)
             if len(content) > MAX_BODY:
                 raise _too_large()
-        if not stream.eof:
-            raise EOFError("it is cut off")
-        rest = stream.unused_data + rest[start:]
-    return bytes(content)
+            left = stream.unused_data
+            if not left:
+                at += _PIECE
+                left = body[at : at + _PIECE]
+        if not left:
+            return bytes(content)
+    raise _too_many_members()
 
 
 def _too_large() -> ProtocolError:
     return ProtocolError(f"a body that grows beyond {MAX_BODY} bytes when it is decoded")
+
+
+def _too_many_members() -> ProtocolError:
+    return ProtocolError(f"a body of more than {_MOST_MEMBERS} compressed members")
 
 
 CODINGS: Final[dict[str, Callable[[bytes], bytes]]] = {

@@ -124,7 +124,10 @@ class Connection:
         # Not before the connection stands: the ssl module refuses a socket that is still connecting.
         try:
             self._sock = context.wrap_socket(
-                self._sock, server_hostname=self._driver.target.host, do_handshake_on_connect=False
+                self._sock,
+                server_hostname=self._driver.target.host,
+                do_handshake_on_connect=False,
+                suppress_ragged_eofs=False,
             )
         except OSError as error:
             self._break(Outcome.TLS_FAILED, _said(error))
@@ -173,6 +176,9 @@ class Connection:
                 data = self._recv(_CHUNK)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
+            except ssl.SSLEOFError:
+                self._cut_off()
+                return
             except OSError as error:
                 self._break(Outcome.PROTOCOL_ERROR, self._lost or f"connection lost: {_said(error)}")
                 return
@@ -206,6 +212,13 @@ class Connection:
             self._break(Outcome.PROTOCOL_ERROR, "connection closed in the middle of the response")
         else:
             self._break(Outcome.PROTOCOL_ERROR, self._lost or "connection closed before any response")
+
+    def _cut_off(self) -> None:
+        # Without TLS's close_notify nobody knows who ended the stream: an answer that only its end could end is not
+        # whole (RFC 9112, 9.8).
+        middle = "in the middle of the response, without TLS's close_notify"
+        where = middle if self._reader.started else "before any response"
+        self._break(Outcome.PROTOCOL_ERROR, self._lost or f"connection closed {where}")
 
     def _complete(self, owner: Session, response: Response, now: int) -> None:
         self.owner = None

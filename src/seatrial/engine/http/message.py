@@ -164,8 +164,8 @@ class Reader:
     """Reads the responses of one connection, one exchange at a time.
 
     ``feed`` is given bytes as they come and returns the response once it is whole. Interim responses (1xx) are
-    passed over, ``MAX_HEAD`` bytes of them at most. The answer to a HEAD request, and a status of 204 or 304, has no body whatever its head says
-    (RFC 9112, 6.3).
+    passed over, ``MAX_HEAD`` bytes of them at most. The answer to a HEAD request, and a status of 204 or 304, has
+    no body whatever its head says (RFC 9112, 6.3).
     """
 
     __slots__ = ("_before", "_buffer", "_chunks", "_collected", "_facts", "_head", "_missing", "_parts", "is_head")

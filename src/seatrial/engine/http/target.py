@@ -93,7 +93,7 @@ def check_authorised(target: Target, authorisation: Authorisation | None, peak_r
 
 
 def tls_context(ca: str | None) -> ssl.SSLContext:
-    """Return the client's TLS settings: the certificate and the name are always proven.
+    """Return the client's TLS settings: the certificate and the name are always proven, the stream's end too.
 
     Raises:
         TargetError: the CA file can't be read.
@@ -103,6 +103,9 @@ def tls_context(ca: str | None) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise TargetError(f"the CA file can't be used ({error})", value=ca, remedy="Name a PEM file.") from error
     context.set_alpn_protocols(["http/1.1"])
+    # Python sets this: the end of a TCP connection would then pass for the end of the TLS stream, and a truncated
+    # answer for a whole one.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     return context
 
 
