@@ -181,7 +181,7 @@ def _serve(spec: WorkerSpec, pipe: Pipe, python_journeys: Mapping[str, JourneyFu
     files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    health = HealthMonitor(health_file(spec.spool, spec.worker), spec.worker, len(spec.target.addresses))
+    health = HealthMonitor(health_file(spec.spool, spec.worker), spec.worker, _routes(spec))
     driver = _driver(spec, health, python_journeys)
     control = _Control(pipe, driver)
     pipe.send(Ready())
@@ -200,6 +200,16 @@ def _serve(spec: WorkerSpec, pipe: Pipe, python_journeys: Mapping[str, JourneyFu
     finally:
         driver.close()
         health.close()
+
+
+def _routes(spec: WorkerSpec) -> int:
+    """Return the pairs of a source and a target address that connections are spread over.
+
+    Where the plan names no source, the system picks one for each target address.
+    """
+    targets = [":" in address[0] for _, address in spec.target.addresses]
+    sources = [":" in source for source in spec.plan.source_addresses]
+    return max(1, sum(targets.count(source) for source in sources) if sources else len(targets))
 
 
 def _run_stage(

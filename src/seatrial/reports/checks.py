@@ -6,7 +6,7 @@ These figures explain; they do not judge. Whether a trial is INVALID is decided 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ from seatrial.model.sample import SESSION_STRIDE, Outcome
 from seatrial.model.trial import LoadTrial, Trial
 from seatrial.stats.timeline import rank_index
 from seatrial.units import SECOND
+from seatrial.verdict.machine import USED_UP, files_used, ports_used, steal_of
 
 __all__ = ["CPU_WINDOW_NS", "Check", "busiest", "health_checks", "send_lag_limit_ns"]
 
@@ -28,7 +29,8 @@ class Check:
     """One thing that was checked.
 
     Attributes:
-        code: ``samples``, ``cpu``, ``unsent``, ``lag`` or ``ending``: key below ``check.`` in the texts.
+        code: ``samples``, ``cpu``, ``steal``, ``unsent``, ``lag``, ``files``, ``ports`` or ``ending``: key below
+            ``check.`` in the texts.
         seen: In ``unit``; None when it is not known.
         limit: In ``unit``; None when the policy can't be read.
         kept: Whether the limit was kept; None when that can't be said.
@@ -89,15 +91,40 @@ def health_checks(
     judged = _judged(records, trial, log)
     samples, unsent, lag = (None, None, None) if judged is None else _from_records(judged)
     cpu = None if health is None or not health.height else busiest(health)["cpu_share"].max()
+    steal = None if health is None else _worst_steal(health, trial, log)
     lag_limit = send_lag_limit_ns(validity, trial) if validity else None
     whole = log.ending is Ending.COMPLETED if log.workers else None
     return (
         Check("ending", None, None, whole, "count"),
         _at_least("samples", samples, validity.min_samples if validity else None),
         _at_most("cpu", None if cpu is None else float(cpu), validity.generator_cpu if validity else None, "share"),  # type: ignore[arg-type]
+        _at_most("steal", steal, validity.steal if validity else None, "share"),
         _at_most("unsent", unsent, validity.unsent if validity else None, "share"),
         _at_most("lag", lag, lag_limit, "ns"),
+        *(_used(code, health) for code in ("files", "ports")),
     )
+
+
+def _worst_steal(health: pl.DataFrame, trial: Trial | None, log: TrialLog) -> float | None:
+    """Return the steal of the stage that had most, over its judged time."""
+    skipped = trial.unjudged_ns if isinstance(trial, LoadTrial) else 0
+    stages = [(s.started_ns + skipped, s.load_end_ns) for s in log.stages if s.load_end_ns is not None]
+    found = [steal_of(health, from_ns, to_ns) for from_ns, to_ns in stages]
+    return max((share for share in found if share is not None), default=None)
+
+
+def _used(code: str, health: pl.DataFrame | None) -> Check:
+    """Return how far the generator used up its files or ports; below their limit none may have been refused."""
+    if health is None or not health.height:
+        return Check(code, None, USED_UP, None, "share")
+    if code == "files":
+        shares = [used / limit for _, used, limit in files_used(health)]
+    else:
+        ports = ports_used(health)
+        shares = [] if ports is None else [ports[0] / ports[1]]
+    refused = int(cast("int", health[f"{code}_refused"].cast(pl.Int64).sum())) > 0
+    seen = max(shares, default=None)
+    return Check(code, seen, USED_UP, False if refused else None if seen is None else seen < USED_UP, "share")
 
 
 def _judged(records: pl.LazyFrame | None, trial: Trial | None, log: TrialLog) -> pl.LazyFrame | None:

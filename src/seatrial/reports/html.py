@@ -20,6 +20,7 @@ from seatrial.model.verdict import Reason, StageResult
 from seatrial.reports.facts import facts
 from seatrial.reports.figures import Figure, health_figures, trial_figures
 from seatrial.reports.reading import Diagnostic
+from seatrial.reports.strain import strain_rows
 from seatrial.reports.texts import Say, say_in
 from seatrial.reports.view import ReportView, TrialView
 from seatrial.reports.wording import (
@@ -143,6 +144,7 @@ def _trial(trial: TrialView, view: ReportView, language: Language, say: Say) -> 
             }
             for check in trial.checks
         ],
+        "strain": strain_rows(trial.health, say),
         "health_figures": [_safe(figure) for figure in health_figures(trial, say)],
     }
 

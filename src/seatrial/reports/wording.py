@@ -191,4 +191,5 @@ def check_limit(check: Check, say: Say) -> str:
         return say("kept.none")
     if check.unit == "count":
         return say("policy.at_least", limit=f"{check.limit:,.0f}")
-    return say("policy.at_most", limit=quantity(check.limit, check.unit))
+    word = "policy.below" if check.code in ("files", "ports") else "policy.at_most"
+    return say(word, limit=quantity(check.limit, check.unit))
