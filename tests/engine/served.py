@@ -355,7 +355,7 @@ class Engine:
             recorder.close()
             health.close()
         rows = read_rows(self.folder / f"{name}.rows")
-        check_rows(rows)
+        check_rows(rows, once)
         written = [row for frame in read_frames(self.folder / f"{name}.health", HEALTH_DTYPE) for row in frame]
         assert len(written) == len(samples)
         scheduled = [

@@ -87,6 +87,7 @@ class Driver:
         self._ordinals = [0] * len(journeys)
         self._health = health
         self._max_sessions = max_sessions
+        self._full = f"{max_sessions} sessions in progress already"
         self._shared = shared
         self._addresses: Iterator[tuple[int, tuple[str, int]]] = cycle(target.addresses)
         self._idle: list[Connection] = []
@@ -96,7 +97,7 @@ class Driver:
         self._epoll.register(self._alarm.fd, select.EPOLLIN | select.EPOLLET)
         self._active: set[Session] = set()
         self._pauses: list[tuple[int, int, Session]] = []
-        self._deadlines: dict[int, OrderedDict[Session, int]] = {}
+        self.deadlines: dict[int, OrderedDict[Session, int]] = {}
         self._failed: deque[tuple[Session, StepFailedError]] = deque()
         self._intended = 0
         self._stop_by_ns = NEVER
@@ -143,9 +144,9 @@ class Driver:
         """
         if session.deadlines is not None:
             del session.deadlines[session]
-        queue = self._deadlines.get(wait_ns)
+        queue = self.deadlines.get(wait_ns)
         if queue is None:
-            queue = self._deadlines[wait_ns] = OrderedDict()
+            queue = self.deadlines[wait_ns] = OrderedDict()
         queue[session] = now + wait_ns
         session.deadlines = queue
 
@@ -262,13 +263,14 @@ class Driver:
             due_ns = min(due_ns, self._pauses[0][0])
         if now < load_end_ns:
             due_ns = min(due_ns, load_end_ns)
-        due_ns = min(due_ns, now + _TURN_CAP_NS)
+        # On a grid, so that turns without arrivals find the alarm set already: setting it may take 40 microseconds.
+        due_ns = min(due_ns, now - now % _TURN_CAP_NS + _TURN_CAP_NS)
         self._health.turn(monotonic_ns() - self._woke_ns)
         events = self._epoll.poll(0, _EVENTS)
         if not events and due_ns > now and not self._failed:
             # Setting the alarm costs a system call: only who has nothing to read needs it.
             self._alarm.set(due_ns)
-            events = self._epoll.poll(1.0, _EVENTS)
+            events = self._epoll.poll(-1, _EVENTS)
         self._woke_ns = monotonic_ns()
         listeners = self._listeners
         for fd, mask in events:
@@ -284,7 +286,7 @@ class Driver:
             due_ns, _, session = heappop(pauses)
             session.ready_ns = due_ns
             self.resume(session, None)
-        for queue in self._deadlines.values():
+        for queue in self.deadlines.values():
             while queue:
                 session, due_ns = next(iter(queue.items()))
                 if due_ns > now:
@@ -330,7 +332,7 @@ class Driver:
         for step in journey.left(session):
             session.step = step
             session.record(Outcome.UNSENT, 0, 0, now)
-        self.diagnostics.add(session.journey, 0, Outcome.UNSENT, f"{self._max_sessions} sessions in progress already")
+        self.diagnostics.add(session.journey, 0, Outcome.UNSENT, self._full)
 
     def _finish(self, session: Session) -> None:
         session.flow = None

@@ -51,7 +51,7 @@ def follow(session: Session, step: CompiledStep, data: bytes, response: Response
         received += response.size
         address = local_address(session.driver.target, target_of(data), location[0])
         if address is None:
-            raise session.break_off(Outcome.CHECK_FAILED, "a redirect to another host", received)
+            raise session.break_off(Outcome.CHECK_FAILED, "a redirect to another host", received, response.status)
         if hop == step.hops:
             break
         if session.ready_ns >= deadline_ns:
@@ -63,7 +63,7 @@ def follow(session: Session, step: CompiledStep, data: bytes, response: Response
         sent += session.bytes_out
         if response.sets_cookies:
             store_cookies(session.cookies, response.headers("set-cookie"))
-    raise session.break_off(Outcome.CHECK_FAILED, f"more than {step.hops} redirects", received)
+    raise session.break_off(Outcome.CHECK_FAILED, f"more than {step.hops} redirects", received, response.status)
 
 
 def target_of(data: bytes) -> str:

@@ -83,6 +83,8 @@ def _run(ops: list[Op], session: Session) -> Generator[int, Any, None]:
             else:
                 session.at = at
                 session.wake_ns = session.ready_ns + op.draw(session)
+                session.forget_request()
+                data = response = None  # a hundred thousand citizens who think must not hold a page each
                 yield PAUSE
             continue
         if op.when is not None and not op.when(variables):

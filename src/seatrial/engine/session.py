@@ -166,6 +166,10 @@ class Session:
         self._attempt_ns = NEVER
         self.bytes_out = 0
 
+    def forget_request(self) -> None:
+        """Let go of the request's bytes: nothing is sent again after its answer."""
+        self._data = b""
+
     def try_again(self, data: bytes, wait_ns: int, repeatable: bool) -> None:
         """Set what the next ``REQUEST`` sends in another attempt at the current step."""
         self._attempt_ns = self.ready_ns
@@ -176,6 +180,7 @@ class Session:
 
     def hop(self, data: bytes, is_head: bool, repeatable: bool) -> None:
         """Set what the next ``REQUEST`` sends as a further part of the current attempt, such as a redirect."""
+        self.first_byte_ns = NEVER
         self._data = data
         self._is_head = is_head
         self._repeatable = repeatable
@@ -198,9 +203,9 @@ class Session:
             bytes_in,
         )
 
-    def break_off(self, outcome: Outcome, detail: str, bytes_in: int) -> StepFailedError:
+    def break_off(self, outcome: Outcome, detail: str, bytes_in: int, status: int = 0) -> StepFailedError:
         """Record the current step as failed with its last answer, and return the error that says so."""
-        self.record(outcome, 0, bytes_in, self.ready_ns)
+        self.record(outcome, status, bytes_in, self.ready_ns)
         self.driver.diagnostics.add(self.journey, self.step, outcome, detail)
         return StepFailedError(outcome, detail)
 
@@ -247,7 +252,10 @@ class Session:
 
     def on_response(self, response: Response, now: int) -> None:
         """Take a whole answer: the journey goes on with it."""
-        self.driver.answered(self)
+        deadlines = self.deadlines
+        if deadlines is not None:  # as driver.answered() does; this is the hot path
+            del deadlines[self]
+            self.deadlines = None
         self.waiting = False
         self.ready_ns = now
         self.driver.resume(self, response)

@@ -1,0 +1,98 @@
+"""A page's resources: several at a time, each once, of the target alone."""
+
+from __future__ import annotations
+
+import threading
+
+from tests.engine.served import Engine, Peer, Request, Server, answering, ok
+
+from seatrial.model.sample import Outcome
+
+PAGE = b"""<!doctype html><html><head>
+<link rel="stylesheet" href="/a.css"><link rel="icon" href="icon.png"><link rel="canonical" href="/never">
+<script src="https://cdn.example.org/x.js"></script><script src="/app.js?v=2"></script>
+</head><body><img src="one.png"><img src="one.png"><img src="data:image/png;base64,AA=="><img>
+<a href="/never-either">x</a></body></html>"""
+HTML = "Content-Type: text/html; charset=utf-8"
+
+
+def site(request: Request) -> bytes:
+    if request.path in ("/in/", "/in/two"):
+        return ok(PAGE, HTML)
+    return ok(b"x" * 10, status=404 if request.path == "/a.css" else 200)
+
+
+def test_what_a_page_names_on_the_target_is_fetched_once_and_recorded_under_its_own_name(engine: Engine) -> None:
+    with Server(answering(site)) as server:
+        run = engine.offer(server, {"get": "/in/", "resources": True}, {"get": "/after"}, once=False)
+        asked = sorted(request.path for request in server.requests)
+    assert asked == ["/a.css", "/after", "/app.js?v=2", "/in/", "/in/icon.png", "/in/one.png"]
+    assert [row.step for row in sorted(run.rows, key=lambda row: row.done_ns)] == [0, 1, 1, 1, 1, 2]
+    assert sorted(row.outcome for row in run.rows if row.step == 1) == [*[Outcome.OK] * 3, Outcome.HTTP_ERROR]
+    last = max(row.done_ns for row in run.rows if row.step == 1)
+    (after,) = (row for row in run.rows if row.step == 2)
+    assert (after.outcome, after.intended_ns) == (Outcome.OK, last)
+
+
+def test_a_session_keeps_what_it_has_as_a_browsers_cache_does(engine: Engine) -> None:
+    with Server(answering(site)) as server:
+        steps = [{"get": path, "name": path, "resources": True} for path in ("/in/", "/in/two")]
+        engine.offer(server, *steps, once=False)
+        assert [r.path for r in server.requests].count("/in/one.png") == 1
+        engine.offer(server, *steps, sessions=2, once=False)
+        assert [r.path for r in server.requests].count("/in/one.png") == 3
+
+
+def test_six_connections_fetch_at_the_same_time_and_serve_the_next_page_too(engine: Engine) -> None:
+    together = threading.Barrier(6, timeout=5)
+
+    def script(peer: Peer) -> None:
+        while (request := peer.request()) is not None:
+            if request.path in ("/", "/next"):
+                names = "".join(f'<img src="{request.path}-{i}">' for i in range(12))
+                peer.send(ok(names.encode(), HTML))
+            else:
+                together.wait()
+                peer.send(ok(b"x"))
+
+    with Server(script) as server:
+        steps = [{"get": path, "name": path, "resources": True} for path in ("/", "/next")]
+        run = engine.offer(server, *steps, once=False)
+        assert server.connections == 6
+    assert [row.outcome for row in run.rows] == [Outcome.OK] * 26
+
+
+def test_what_is_no_page_names_nothing(engine: Engine) -> None:
+    with Server(answering(lambda request: ok(PAGE, "Content-Type: application/json"))) as server:
+        run = engine.offer(server, {"get": "/", "resources": True}, once=False)
+    assert run.only.outcome is Outcome.OK
+
+
+def test_a_page_that_fails_names_nothing(engine: Engine) -> None:
+    with Server(answering(lambda request: ok(PAGE, HTML, status=500))) as server:
+        run = engine.offer(server, {"get": "/", "resources": True}, once=False)
+    assert run.only.outcome is Outcome.HTTP_ERROR
+
+
+def test_resources_under_way_and_waiting_at_the_end_of_a_stage_are_closed(engine: Engine) -> None:
+    names = "".join(f'<img src="/i{i}">' for i in range(9)).encode()
+    with Server(answering(lambda request: ok(names, HTML) if request.path == "/" else None)) as server:
+        run = engine.offer(server, {"get": "/", "resources": True}, {"get": "/after"}, drain_ms=80, once=False)
+    outcomes = [row.outcome for row in run.rows if row.step == 1]
+    assert sorted(outcomes) == [Outcome.ABORTED] * 3 + [Outcome.IN_FLIGHT] * 6
+    assert [row.outcome for row in run.rows if row.step == 2] == [Outcome.ABORTED]
+
+
+def test_the_address_of_a_resource_may_be_redirected_and_its_cookies_are_the_sessions(engine: Engine) -> None:
+    def answer(request: Request) -> bytes:
+        if request.path == "/":
+            return ok(b'<img src="/old">', HTML)
+        if request.path == "/old":
+            return ok(b"", "Location: /new", "Set-Cookie: seen=1", status=301)
+        return ok(b"x")
+
+    with Server(answering(answer)) as server:
+        run = engine.offer(server, {"get": "/", "resources": True}, {"get": "/after"}, hops=5, once=False)
+        assert [r.path for r in server.requests] == ["/", "/old", "/new", "/after"]
+        assert server.requests[-1].header("cookie") == "seen=1"
+    assert [row.outcome for row in run.rows] == [Outcome.OK] * 3
