@@ -57,7 +57,7 @@ def read_feed(feed: Feed, base: Path) -> FeedTable:
         PlanError: the file is missing, elsewhere, too long, empty, without rows, wrongly encoded, not CSV, or has
             an empty or repeated column or a row of another length. ``where`` is the file and line.
     """
-    name = str(base / feed.csv)
+    name = str(base / feed.path)
     text = _text(feed, base, name)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     numbered = _numbered(reader, name)
@@ -101,18 +101,18 @@ def _text(feed: Feed, base: Path, name: str) -> str:
     if encoding not in _ENCODINGS:
         raise _wrong("an unknown encoding", name, feed.encoding, "Write utf-8, utf-16, big5, big5hkscs or gb18030.")
     try:
-        path = (base / feed.csv).resolve()
+        path = (base / feed.path).resolve()
         if not path.is_relative_to(base.resolve()):
-            raise _wrong("a feed outside the plan's folder", name, feed.csv, "Put the file beside the plan.")
+            raise _wrong("a feed outside the plan's folder", name, feed.path, "Put the file beside the plan.")
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise _wrong("the feed is not a file", name, feed.csv, "Name a CSV file beside the plan.")
+            raise _wrong("the feed is not a file", name, feed.path, "Name a CSV file beside the plan.")
         if status.st_size > MAX_FEED_BYTES:
             raise _wrong("the feed is longer than 64 MiB", name, f"{status.st_size} bytes", "Write a shorter one.")
         source = path.read_bytes()
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "no such name is possible"
-        raise _wrong(f"the feed can't be read ({reason})", name, feed.csv, "Put the file beside the plan.") from error
+        raise _wrong(f"the feed can't be read ({reason})", name, feed.path, "Put the file beside the plan.") from error
     try:
         return source.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except UnicodeDecodeError as error:

@@ -55,7 +55,12 @@ _TABLE: dict[str, Callable[[Context], Sentence]] = {
         f"Write kind: {_one_of(str(c['expected_tags'])).replace(', ', ' or ')}.",
     ),
     "union_tag_not_found": lambda c: ("a trial without its kind", "Write kind: load or kind: stress."),
-    "too_short": lambda c: ("an empty list or mapping", "Write at least one."),
+    "too_short": lambda c: (
+        ("an empty list or mapping", "Write at least one.")
+        if c["min_length"] == 1
+        else (f"a list of fewer than {c['min_length']}", f"Write at least {c['min_length']}.")
+    ),
+    "too_long": lambda c: (f"a list of more than {c['max_length']} values", f"Write {c['max_length']}."),
     "value_error": lambda c: split_message(str(c["error"])),
     "rule": lambda c: split_message(str(c["message"])),
 }

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
-from seatrial.model.document import Status, Strict, rule_broken
+from seatrial.model.document import Status, Strict, exactly_one, rule_broken
 
 __all__ = ["Check", "Extract", "Size"]
 
 _STATUS = {"type": "integer", "minimum": 100, "maximum": 599}
 _ONE_OR_MANY = {"anyOf": [_STATUS, {"type": "array", "items": _STATUS}]}
 _SOURCES = ("json", "regex", "css", "header", "cookie")
+_BOUNDS: dict[str, Any] = {"anyOf": [{"required": ["at_least"]}, {"required": ["at_most"]}]}
 
 
 class Extract(Strict):
@@ -21,13 +22,16 @@ class Extract(Strict):
     Attributes:
         json_path: RFC 9535 JSON path (key ``json``).
         regex: Regular expression; its first group, or the whole match where it has none.
-        css: CSS selector of elements of an HTML page: their text, or the attribute named beside it.
+        css: CSS selector of elements of an HTML page: their text without the white space around it, or the attribute
+            named beside it. Elements without text, or without the attribute, are no matches.
         attribute: With ``css``: the attribute to take.
         header: Name of a response header.
         cookie: Name of a cookie that the session holds after this answer.
         pick: Which one where several match; ``random`` is drawn from the session's own seed.
         optional: Whether a session goes on without it; else the step's check has failed.
     """
+
+    model_config = ConfigDict(json_schema_extra=exactly_one(*_SOURCES))
 
     json_path: str | None = Field(default=None, alias="json")
     regex: str | None = None
@@ -55,6 +59,8 @@ class Size(Strict):
         at_least: The smallest.
         at_most: The largest.
     """
+
+    model_config = ConfigDict(json_schema_extra=_BOUNDS)
 
     at_least: Annotated[int, Field(ge=0)] | None = None
     at_most: Annotated[int, Field(ge=0)] | None = None

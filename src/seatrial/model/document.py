@@ -10,7 +10,18 @@ from pydantic_core import PydanticCustomError
 from seatrial.model.objective import Load, Objective, parse_load, parse_objective, write_load
 from seatrial.units import parse_duration, parse_rate, write_duration, write_rate
 
-__all__ = ["Duration", "Identifier", "Limit", "LoadLevel", "Name", "Rate", "Status", "Strict", "rule_broken"]
+__all__ = [
+    "Duration",
+    "Identifier",
+    "Limit",
+    "LoadLevel",
+    "Name",
+    "Rate",
+    "Status",
+    "Strict",
+    "exactly_one",
+    "rule_broken",
+]
 
 
 def _text_or(kind: type, parse: Any, form: str) -> BeforeValidator:
@@ -70,6 +81,11 @@ def rule_broken(message: str, *at: str | int) -> PydanticCustomError:
         at: Key, or key and index, of the value to change, within the part.
     """
     return PydanticCustomError("rule", "{message}", {"message": message, "at": at})
+
+
+def exactly_one(*keys: str) -> dict[str, Any]:
+    """Return what a JSON Schema says of a part that has exactly one of ``keys``."""
+    return {"oneOf": [{"required": [key]} for key in keys]}
 
 
 class Strict(BaseModel):

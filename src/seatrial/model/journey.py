@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 from seatrial.model.answer import Check, Extract
-from seatrial.model.document import Identifier, Name, Strict, rule_broken
+from seatrial.model.document import Identifier, Name, Strict, exactly_one, rule_broken
 from seatrial.model.request import METHODS, Auth, RequestStep
 from seatrial.model.steps import MOST_REQUESTS, PauseStep, Step, most_requests, requests_in
 
@@ -41,6 +41,8 @@ class Feed(Strict):
         encoding: Of a CSV file.
     """
 
+    model_config = ConfigDict(json_schema_extra=exactly_one("csv", "jsonl"))
+
     csv: str | None = None
     jsonl: str | None = None
     order: Literal["unique", "cycle", "random"] = "unique"
@@ -57,6 +59,8 @@ class Feed(Strict):
     def _one_file(self) -> Feed:
         if (self.csv is None) == (self.jsonl is None):
             raise ValueError("not exactly one file of a feed; write csv or jsonl")
+        if self.jsonl is not None and self.encoding.lower() not in ("utf-8", "utf8"):
+            raise rule_broken("an encoding of JSON lines, which are UTF-8; leave it out", "encoding")
         return self
 
     @property

@@ -92,7 +92,13 @@ class Phase(Strict):
     steps: tuple[
         Annotated[
             Annotated[RequestStep, Tag("request")] | Annotated[PauseStep, Tag("pause")],
-            Discriminator(lambda value: "pause" if isinstance(value, PauseStep) or "pause" in value else "request"),
+            Discriminator(
+                lambda value: (
+                    "pause"
+                    if isinstance(value, PauseStep) or (isinstance(value, dict) and "pause" in value)
+                    else "request"
+                )
+            ),
         ],
         ...,
     ] = Field(min_length=1)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic import ConfigDict, Discriminator, Field, GetJsonSchemaHandler, Tag, model_validator
 from pydantic_core import CoreSchema
 
 from seatrial.model.answer import Check, Extract
-from seatrial.model.document import Duration, Identifier, Name, Strict, rule_broken
+from seatrial.model.document import Duration, Identifier, Name, Strict, exactly_one, rule_broken
 
 __all__ = ["METHODS", "Auth", "Basic", "Condition", "FilePart", "RequestStep", "Retry"]
 
@@ -56,7 +56,7 @@ class FilePart(Strict):
     """A file in a multipart body.
 
     Attributes:
-        file: Path, relative to the plan.
+        file: Path, relative to the plan and inside its folder; at most 16 MiB.
         name: Name that the service is told; the file's own where it is left out.
         type: Media type that the service is told.
     """
@@ -64,6 +64,13 @@ class FilePart(Strict):
     file: str = Field(min_length=1)
     name: str | None = None
     type: str = "application/octet-stream"
+
+
+def _part_kind(value: object) -> str:
+    return "FilePart" if isinstance(value, dict | FilePart) else "text"
+
+
+_Part = Annotated[Annotated[str, Tag("text")] | Annotated[FilePart, Tag("FilePart")], Discriminator(_part_kind)]
 
 
 class Basic(Strict):
@@ -80,6 +87,8 @@ class Auth(Strict):
         basic: User name and password.
         bearer: Token (RFC 6750); must be a variable.
     """
+
+    model_config = ConfigDict(json_schema_extra=exactly_one("basic", "bearer"))
 
     basic: Basic | None = None
     bearer: str | None = None
@@ -136,6 +145,8 @@ class RequestStep(Strict):
         on_failure: Whether the session ends when the step fails, or goes on.
     """
 
+    model_config = ConfigDict(json_schema_extra=exactly_one(*METHODS))
+
     name: Name | None = None
     get: str | None = None
     post: str | None = None
@@ -149,7 +160,7 @@ class RequestStep(Strict):
     auth: Auth | None = None
     json_body: Any = Field(default=None, alias="json")
     form: dict[str, str | int | float] | None = None
-    multipart: dict[str, str | FilePart] | None = None
+    multipart: dict[str, _Part] | None = None
     body: str | None = None
     expect: Check = Check()
     extract: dict[Identifier, Extract] = Field(default_factory=dict)

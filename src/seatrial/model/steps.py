@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Annotated, TypeAlias
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from seatrial.model.document import Duration, Identifier, Strict, rule_broken
+from seatrial.model.document import Duration, Identifier, Strict, exactly_one, rule_broken
 from seatrial.model.request import Condition, RequestStep
 
 __all__ = [
@@ -42,6 +42,8 @@ class ThinkTime(Strict):
         most: Longest; what is drawn beyond it is cut. Ten times the mean or median where it is left out.
     """
 
+    model_config = ConfigDict(json_schema_extra=exactly_one("uniform", "exponential", "lognormal"))
+
     uniform: tuple[Duration, Duration] | None = None
     exponential: Annotated[Duration, Field(gt=0)] | None = None
     lognormal: Annotated[Duration, Field(gt=0)] | None = None
@@ -73,7 +75,10 @@ class PauseStep(Strict):
         pause: How long: a duration, or the distribution that it is drawn from.
     """
 
-    pause: Duration | ThinkTime
+    pause: Annotated[
+        Annotated[Duration, Tag("duration")] | Annotated[ThinkTime, Tag("ThinkTime")],
+        Discriminator(lambda value: "ThinkTime" if isinstance(value, dict | ThinkTime) else "duration"),
+    ]
 
     @property
     def longest_ns(self) -> int:
@@ -105,10 +110,13 @@ class RepeatStep(Strict):
         steps: Of one round.
     """
 
-    repeat: (
-        Annotated[int, Field(ge=1, le=MOST_REQUESTS)]
-        | tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1, le=MOST_REQUESTS)]]
-    )
+    repeat: Annotated[
+        Annotated[int, Field(ge=1, le=MOST_REQUESTS), Tag("times")]
+        | Annotated[
+            tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1, le=MOST_REQUESTS)]], Tag("smallest_largest")
+        ],
+        Discriminator(lambda value: "smallest_largest" if isinstance(value, list | tuple) else "times"),
+    ]
     counter: Identifier | None = Field(default=None, alias="as")
     during: Condition | None = Field(default=None, alias="while")
     steps: tuple[Step, ...] = Field(min_length=1)
