@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -296,21 +296,23 @@ class Engine:
         host: str = "127.0.0.1",
         address: str | None = None,
         also_at: tuple[str, int] | None = None,
+        change: Mapping[str, Any] | None = None,
         seed: int = 1,
         stop_when: socket.socket | None = None,
         worker: int = 0,
         workers: int = 1,
     ) -> Run:
-        """Offer one stage of evenly spread arrivals and return what was recorded."""
+        """Offer one stage of evenly spread arrivals and return what was recorded; ``change`` is made to the target."""
         port = server if isinstance(server, int) else server.port
         at = address or (host if isinstance(server, int) else server.host)
         family = socket.AF_INET6 if ":" in at else socket.AF_INET
         addresses = ((int(family), (at, port)), *(((int(socket.AF_INET), also_at),) if also_at else ()))
         target = Target(host, port, ca is not None, base, addresses, None if ca is None else str(ca))
+        target = replace(target, **(change or {}))
         head = {"host": target.authority} | dict(fields or {})
         if journeys is None and python is None:
             journey = Journey.model_validate({"steps": list(steps)})
-            journeys = [compile_journey(journey, base, head, int(response_ms * MS), hops)]
+            journeys = [compile_journey(journey, target.prefix, head, int(response_ms * MS), hops)]
         if python is not None:
             journeys = [
                 CompiledJourney(start_python(function, names), _left_of(len(names)))
@@ -321,7 +323,7 @@ class Engine:
         health = HealthMonitor(self.folder / f"{name}.health", worker)
         driver = Driver(
             target=target,
-            tls=None if ca is None else tls_context(str(ca)),
+            tls=None if ca is None else tls_context(target.ca, target.certificate, target.key),
             journeys=journeys,
             feeds=[dict(feeds or {}) for _ in journeys],
             health=health,

@@ -11,13 +11,13 @@ import ssl
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import heappop, heappush
-from itertools import cycle
 from time import monotonic_ns
 from typing import Any, Final, Protocol
 
 from seatrial.engine.arrivals import Arrival, FeedRows, arrivals_of
 from seatrial.engine.health import HealthMonitor
 from seatrial.engine.http.connection import OPEN, Connection
+from seatrial.engine.http.sources import Route, routes_in_turn
 from seatrial.engine.http.target import Target
 from seatrial.engine.recorder import Diagnostics, Recorder
 from seatrial.engine.scripted import CompiledJourney
@@ -59,6 +59,7 @@ class Driver:
         response_wait_ns: Deadline for an answer, for steps without their own.
         max_sessions: Cap on sessions in progress; arrivals beyond it are recorded as unsent.
         shared: Whether sessions share kept-alive connections.
+        first_route: Where the turn of addresses and sources begins; workers begin at different places.
     """
 
     def __init__(
@@ -74,8 +75,10 @@ class Driver:
         response_wait_ns: int,
         max_sessions: int,
         shared: bool,
+        first_route: int = 0,
     ) -> None:
         self.target = target
+        self.prefix = target.prefix
         self.tls = tls
         self.fields = fields
         self.connect_wait_ns = connect_wait_ns
@@ -89,7 +92,7 @@ class Driver:
         self._max_sessions = max_sessions
         self._full = f"{max_sessions} sessions in progress already"
         self._shared = shared
-        self._addresses: Iterator[tuple[int, tuple[str, int]]] = cycle(target.addresses)
+        self._routes: Iterator[Route] = routes_in_turn(target.addresses, target.sources, first_route)
         self._idle: list[Connection] = []
         self._epoll = select.epoll()
         self._listeners: dict[int, Connection | Listener] = {}
@@ -106,9 +109,9 @@ class Driver:
 
     # -- what connections and sessions ask of the reactor --------------------------------------------------------
 
-    def next_address(self) -> tuple[int, tuple[str, int]]:
-        """Return the address for the next connection, each in turn."""
-        return next(self._addresses)
+    def next_route(self) -> Route:
+        """Return where the next connection goes to and comes from, each in turn."""
+        return next(self._routes)
 
     def register(self, fd: int, listener: Connection | Listener, mask: int) -> None:
         """Watch a file descriptor."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seatrial.engine.cookies import store_cookies
 from seatrial.engine.http.connection import OPEN, Connection
 from seatrial.engine.redirects import follow, local_address, target_of
-from seatrial.engine.requests import compile_request
+from seatrial.engine.requests import compile_request, origin_of
 from seatrial.engine.session import FETCH, REQUEST, Session, StepFailedError, close_flow
 from seatrial.engine.step import CompiledStep
 from seatrial.model.request import RequestStep
@@ -120,14 +120,15 @@ class PageLoader:
 
     Args:
         page: The step that fetches the page.
-        base: Path in front of every step's own.
+        base: What stands in front of every step's own path.
         fields: Header fields of every request.
     """
 
     def __init__(self, page: CompiledStep, base: str, fields: Mapping[str, str]) -> None:
         step = RequestStep(get="${address}")
-        # The base is in the addresses that a page gives.
-        self.step = CompiledStep(page.index + 1, step, compile_request(step, "", fields), page.wait_ns, page.hops)
+        # The base's path is in the addresses that a page gives.
+        render = compile_request(step, origin_of(base), fields)
+        self.step = CompiledStep(page.index + 1, step, render, page.wait_ns, page.hops)
 
     def load(self, session: Session, data: bytes, response: Response) -> Generator[int, Any, None]:
         """Fetch what the page wants and the session does not have yet; it goes on when all of it is there."""

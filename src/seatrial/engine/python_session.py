@@ -154,7 +154,7 @@ class PythonSession:
             body, kind = urlencode(form).encode(), "application/x-www-form-urlencoded"
         wait_ns = driver.response_wait_ns if deadline is None else round(deadline * 1e9)
         try:
-            data = encode_request(method, driver.target.base + path, self._fields(kind, headers or {}), body)
+            data = encode_request(method, driver.prefix + path, self._fields(kind, headers or {}), body)
         except ValueError as error:
             raise session.refuse(self._steps[name], wait_ns, str(error)) from error
         session.prepare(self._steps[name], data, wait_ns, method == "HEAD", method in _IDEMPOTENT)

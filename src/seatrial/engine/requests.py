@@ -13,7 +13,7 @@ from seatrial.engine.cookies import cookie_bytes
 from seatrial.model.request import Auth, RequestStep
 from seatrial.model.template import Variable, parse_template
 
-__all__ = ["Render", "UnsetVariableError", "compile_request"]
+__all__ = ["Render", "UnsetVariableError", "compile_request", "origin_of"]
 
 Variables = Mapping[str, Any]
 Render = Callable[[Variables, Mapping[str, str]], bytes]
@@ -89,6 +89,11 @@ def _address(base: str) -> Callable[[str], str]:
         return quote(whole.partition("#")[0], safe=_PLAIN + "%/?:@!$&'()*+,;=", errors="surrogatepass")
 
     return fill
+
+
+def origin_of(base: str) -> str:
+    """Return the ``http://host:port`` that a base begins with where requests go through a proxy; else nothing."""
+    return "/".join(base.split("/", 3)[:3]) if base.startswith("http://") else ""
 
 
 def _path_parts(step: RequestStep, base: str) -> list[_Part]:
@@ -176,7 +181,7 @@ def compile_request(step: RequestStep, base: str, fields: Mapping[str, str], aut
 
     Args:
         step: The step.
-        base: Path in front of the step's own.
+        base: Path in front of the step's own, after ``http://host:port`` where a proxy is told the whole address.
         fields: Header fields of every request, ``host`` among them; the step's own win.
         auth: As whom, where the step does not say.
 
@@ -184,7 +189,8 @@ def compile_request(step: RequestStep, base: str, fields: Mapping[str, str], aut
     """
     body, kind = _body_parts(step)
     own = {name.lower() for name in step.headers}
-    path: list[_Part] = [f"{step.method} ", *_path_parts(step, base)]
+    origin = origin_of(base)
+    path: list[_Part] = [f"{step.method} {origin}", *_path_parts(step, base.removeprefix(origin))]
     if step.query:
         literal = "?" not in step.path
         for name, value in step.query.items():

@@ -285,7 +285,7 @@ def _driver(spec: WorkerSpec, health: HealthMonitor, python_journeys: Mapping[st
 
     def compiled(name: str, journey: Journey) -> CompiledJourney:
         if journey.python is None:
-            return compile_journey(journey, target.base, fields, plan.deadlines.response, plan.redirects)
+            return compile_journey(journey, target.prefix, fields, plan.deadlines.response, plan.redirects)
         start: Callable[[Any], Any] = start_python(python_journeys[name], journey.step_names)
         count = len(journey.step_names)
         return CompiledJourney(start, lambda session: iter(range(session.step + 1, count)))
@@ -293,7 +293,7 @@ def _driver(spec: WorkerSpec, health: HealthMonitor, python_journeys: Mapping[st
     journeys: Sequence[CompiledJourney] = [compiled(name, journey) for name, journey in plan.journeys.items()]
     return Driver(
         target=target,
-        tls=tls_context(target.ca) if target.tls else None,
+        tls=tls_context(target.ca, target.certificate, target.key) if target.tls else None,
         journeys=journeys,
         feeds=spec.feeds,
         health=health,
@@ -302,4 +302,5 @@ def _driver(spec: WorkerSpec, health: HealthMonitor, python_journeys: Mapping[st
         response_wait_ns=plan.deadlines.response,
         max_sessions=max(1, plan.max_sessions // spec.workers),
         shared=plan.connections == "shared",
+        first_route=spec.worker,
     )

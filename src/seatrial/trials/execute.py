@@ -19,7 +19,8 @@ from seatrial.authoring.yaml_plan import LoadedPlan
 from seatrial.backends.base import Backend, StageRun
 from seatrial.clock import Clock
 from seatrial.engine.arrivals import FeedRows
-from seatrial.engine.http.target import Target, check_authorised, probe, resolve
+from seatrial.engine.http.probe import probe
+from seatrial.engine.http.target import Target, check_authorised, resolve
 from seatrial.engine.worker import Tick, WorkerSpec
 from seatrial.errors import (
     EngineError,
@@ -184,7 +185,6 @@ class _Run:
         try:
             if isinstance(target, TargetError):
                 raise target
-            probe(target)
             self._observer.run_started(plan, self.workspace.folder, options.workers)
             return True
         except TargetError as error:
@@ -344,10 +344,12 @@ def _refuse_untrusted(loaded: LoadedPlan, options: RunOptions) -> None:
 
 
 def _permitted_target(loaded: LoadedPlan) -> Target | TargetError:
-    """Return the target, or why it can't be found; a run of a target that is not there is evidence too.
+    """Return the target as it can be reached, or why it can't; a run of a target that is not there is evidence too.
 
     Raises:
         NotAuthorisedError: it may not be loaded.
+        UsageError: it can't be reached as the plan says from this machine: a source address or the client's
+            certificate is at fault.
     """
     plan = loaded.plan
     try:
@@ -356,4 +358,7 @@ def _permitted_target(loaded: LoadedPlan) -> Target | TargetError:
         return error
     stages = (stage for index, trial in enumerate(plan.trials) for stage in trial.stages(index, plan))
     check_authorised(target, plan.authorisation, max(stage.profile.peak for stage in stages))
-    return target
+    try:
+        return probe(target)
+    except TargetError as error:
+        return error

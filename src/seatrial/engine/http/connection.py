@@ -15,6 +15,9 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Final
 
 from seatrial.engine.http.message import ProtocolError, Reader, Response
+from seatrial.engine.http.sources import bind_source
+from seatrial.engine.http.tls import alert_of
+from seatrial.engine.http.tunnel import Tunnel, TunnelRefusedError
 from seatrial.model.sample import NEVER, Outcome
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ _CONNECTING: Final = 0
 _HANDSHAKE: Final = 1
 OPEN: Final = 2
 CLOSED: Final = 3
+_TUNNEL: Final = 4
 
 _READ: Final = select.EPOLLIN | select.EPOLLRDHUP
 _WRITE: Final = select.EPOLLOUT
@@ -45,20 +49,23 @@ class Connection:
         used: Exchanges completed.
     """
 
-    __slots__ = ("_driver", "_fd", "_lost", "_reader", "_recv", "_sock", "_unsent", "owner", "state", "used")
+    __slots__ = ("_driver", "_fd", "_lost", "_reader", "_recv", "_sock", "_tunnel", "_unsent", "owner", "state", "used")
 
     def __init__(self, driver: Driver, owner: Session) -> None:
         self._driver = driver
         self._reader = Reader()
         self._unsent: bytes = b""
+        self._tunnel: Tunnel | None = None  # while a proxy is asked for one
         self._lost = ""  # why sending failed
         self.owner: Session | None = owner
         self.used = 0
         self.state = CLOSED
-        family, address = driver.next_address()
+        family, address, source = driver.next_route()
         sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if source is not None:
+                bind_source(sock, source)
             code = sock.connect_ex(address)
             if code not in (0, errno.EINPROGRESS):
                 raise OSError(code, os.strerror(code))
@@ -82,6 +89,8 @@ class Connection:
             self._connected()
         elif self.state == _HANDSHAKE:
             self._shake_hands()
+        elif self.state == _TUNNEL:
+            self._dig()
 
     def send(self, data: bytes, owner: Session, is_head: bool) -> None:
         """Begin an exchange on an open, idle connection."""
@@ -92,7 +101,7 @@ class Connection:
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
             sent = 0
         except OSError as error:
-            self._break(Outcome.PROTOCOL_ERROR, f"connection lost while sending: {_said(error)}")
+            self._lose_sending(error)
             return
         if sent < len(data):
             self._unsent = data[sent:]
@@ -115,10 +124,31 @@ class Connection:
         if code:
             outcome = Outcome.UNSENT if code in _OWN_LIMITS else Outcome.CONNECT_FAILED
             self._break(outcome, os.strerror(code))
-        elif self._driver.tls is not None:
+        elif self._driver.tls is None:
+            self._opened()
+        elif self._driver.target.tunnel is None:
             self._begin_tls(self._driver.tls)
         else:
-            self._opened()
+            self.state = _TUNNEL
+            self._tunnel = Tunnel(self._driver.target.tunnel)
+            self._driver.modify(self._fd, _READ)
+            self._dig(asked=False)
+
+    def _dig(self, asked: bool = True) -> None:
+        tunnel, tls = self._tunnel, self._driver.tls
+        if tunnel is None or tls is None:
+            return
+        try:
+            if not asked:
+                tunnel.ask(self._sock)
+            elif tunnel.is_open(self._sock):
+                self._tunnel = None
+                self._begin_tls(tls)
+        except BlockingIOError:
+            return
+        except (OSError, TunnelRefusedError) as error:
+            said = f"connection to the proxy lost: {_said(error)}" if isinstance(error, OSError) else str(error)
+            self._break(Outcome.CONNECT_FAILED, said)
 
     def _begin_tls(self, context: ssl.SSLContext) -> None:
         # Not before the connection stands: the ssl module refuses a socket that is still connecting.
@@ -180,7 +210,7 @@ class Connection:
                 self._cut_off()
                 return
             except OSError as error:
-                self._break(Outcome.PROTOCOL_ERROR, self._lost or f"connection lost: {_said(error)}")
+                self._lose(error)
                 return
             now = monotonic_ns()
             owner = self.owner
@@ -212,6 +242,21 @@ class Connection:
             self._break(Outcome.PROTOCOL_ERROR, "connection closed in the middle of the response")
         else:
             self._break(Outcome.PROTOCOL_ERROR, self._lost or "connection closed before any response")
+
+    def _lose_sending(self, error: OSError) -> None:
+        self._lost = f"connection lost while sending: {_said(error)}"
+        if self.used == 0 and self._driver.tls is not None:
+            self._read()  # why the service closed the connection may lie in the buffer
+        if self.owner is not None:
+            self._break(Outcome.PROTOCOL_ERROR, self._lost)
+
+    def _lose(self, error: OSError) -> None:
+        alert = alert_of(error)
+        if alert is not None and self.used == 0 and not self._reader.started:
+            # TLS 1.3 lets a client speak before the server has looked at its certificate (RFC 8446, 4.4.2.4).
+            self._break(Outcome.TLS_FAILED, f"the service refused: TLS alert {alert!r}")
+        else:
+            self._break(Outcome.PROTOCOL_ERROR, self._lost or f"connection lost: {_said(error)}")
 
     def _cut_off(self) -> None:
         # Without TLS's close_notify nobody knows who ended the stream: an answer that only its end could end is not

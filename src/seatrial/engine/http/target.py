@@ -1,21 +1,39 @@
-"""The target as sockets see it: addresses, the name to prove, and the TLS settings."""
+"""The target as sockets see it: addresses, the way there, the name to prove, and whether it may be loaded."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from seatrial.engine.http.sources import Address, fitting
+from seatrial.engine.http.tls import tls_context
 from seatrial.errors import NotAuthorisedError, TargetError
 from seatrial.model.plan import Authorisation, Plan
 
-__all__ = ["Target", "check_authorised", "probe", "resolve", "tls_context"]
+__all__ = ["Proxy", "Target", "check_authorised", "resolve", "tls_context"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_PROBE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An outgoing proxy; the connections to the target go to it, and it resolves the target's name.
+
+    Attributes:
+        host: As written in the plan.
+        port: TCP port.
+    """
+
+    host: str
+    port: int
+
+    @property
+    def authority(self) -> str:
+        """Return ``host:port``."""
+        return _host_port(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,42 +45,114 @@ class Target:
         port: TCP port.
         tls: Whether TLS is spoken.
         base: Path in front of every step's path, without a slash at its end.
-        addresses: What the host resolved to, ``(family, socket address)``, at least one.
+        addresses: What connections go to, ``(family, socket address)``, at least one: of the host, or of the proxy.
         ca: PEM file of the issuer to trust instead of the system's.
+        certificate: PEM file of the client's certificate; None for none.
+        key: PEM file of its private key; None where it is in the certificate's file.
+        sources: Addresses of this machine that connections come from; each is of the family of an address. Empty
+            leaves the choice to the system.
+        proxy: What all connections go through; None for none.
+        left_out: Addresses of the host that are not used, and why.
     """
 
     host: str
     port: int
     tls: bool
     base: str
-    addresses: tuple[tuple[int, tuple[str, int]], ...]
+    addresses: tuple[Address, ...]
     ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    sources: tuple[str, ...] = ()
+    proxy: Proxy | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def authority(self) -> str:
         """Return the value of the Host field."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
         usual = _DEFAULT_PORTS["https" if self.tls else "http"]
-        return host if self.port == usual else f"{host}:{self.port}"
+        whole = self.host_port
+        return whole.rpartition(":")[0] if self.port == usual else whole
+
+    @property
+    def host_port(self) -> str:
+        """Return ``host:port``, an IPv6 address in brackets."""
+        return _host_port(self.host, self.port)
+
+    @property
+    def prefix(self) -> str:
+        """Return what stands in front of every step's path in a request's first line: the base.
+
+        A proxy is told the whole address (absolute-form, RFC 9112, 3.2.2), so there ``http://host:port`` is in front of
+        it; a target itself, and one at the end of a tunnel, is told the path alone.
+        """
+        return f"http://{self.authority}{self.base}" if self.proxy is not None and not self.tls else self.base
+
+    @property
+    def tunnel(self) -> str | None:
+        """Return the ``host:port`` that the proxy is asked to open a tunnel to; None without one."""
+        return self.host_port if self.proxy is not None and self.tls else None
+
+
+def _host_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def resolve(plan: Plan, base: Path) -> Target:
-    """Return the plan's target with its addresses.
+    """Return the plan's target with its addresses: those of the proxy where there is one.
+
+    A proxy resolves the target's name itself, so a name that only it knows is none of this machine's business.
+
+    Args:
+        plan: The plan.
+        base: Folder that the names of its files refer to.
 
     Raises:
-        TargetError: the name does not resolve.
+        TargetError: the name of the target, or of the proxy, does not resolve.
+        UsageError: a source address is not this machine's, or none is of the right family.
     """
     parts = urlsplit(plan.target)
     host, port = str(parts.hostname), parts.port or _DEFAULT_PORTS[parts.scheme]
+    proxy = _proxy_of(plan.proxy)
+    found = _addresses(host, port, "target") if proxy is None else _addresses(proxy.host, proxy.port, "proxy")
+    addresses, sources = fitting(found, plan.source_addresses)
+    left_out = tuple(
+        f"{at[0]} (no source address of its family)" for family, at in found if (family, at) not in addresses
+    )
+
+    def beside_the_plan(file: str | None) -> str | None:
+        return str((base / file).resolve()) if file else None
+
+    return Target(
+        host,
+        port,
+        parts.scheme == "https",
+        parts.path.rstrip("/"),
+        addresses,
+        beside_the_plan(plan.tls.ca),
+        beside_the_plan(plan.tls.certificate),
+        beside_the_plan(plan.tls.key),
+        sources,
+        proxy,
+        left_out,
+    )
+
+
+def _proxy_of(written: str | None) -> Proxy | None:
+    if written is None:
+        return None
+    parts = urlsplit(written)
+    return Proxy(str(parts.hostname), parts.port or _DEFAULT_PORTS["http"])
+
+
+def _addresses(host: str, port: int, key: str) -> tuple[Address, ...]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise TargetError(
-            f"the target's name does not resolve ({error})", value=host, remedy="Correct 'target' or the name service."
+            f"the {key}'s name does not resolve ({error})", value=host, remedy=f"Correct '{key}' or the name service."
         ) from error
-    addresses = tuple(dict.fromkeys((int(family), (str(at[0]), int(at[1]))) for family, _, _, _, at in found))
-    ca = str((base / plan.tls.ca).resolve()) if plan.tls.ca else None
-    return Target(host, port, parts.scheme == "https", parts.path.rstrip("/"), addresses, ca)
+    return tuple(dict.fromkeys((int(family), (str(at[0]), int(at[1]))) for family, _, _, _, at in found))
 
 
 def check_authorised(target: Target, authorisation: Authorisation | None, peak_rate: float) -> None:
@@ -71,66 +161,46 @@ def check_authorised(target: Target, authorisation: Authorisation | None, peak_r
     Loopback (127.0.0.0/8, ::1) needs nobody's word: it is the tester's own machine. The resolved addresses decide
     and not the name, so a name that turns out to point elsewhere is refused too.
 
+    A proxy carries the load, so it needs a word as a target does. What it makes of the target's name is not known
+    here: through a proxy only an address of this machine written as such (or ``localhost``, RFC 6761, 6.3), with the
+    proxy on this machine too, counts as loopback.
+
     Raises:
-        NotAuthorisedError: an address is not loopback and the plan's authorisation does not name host and port, or
-            the plan offers more than it permits.
+        NotAuthorisedError: the target or the proxy is not loopback and the plan's authorisation does not name its
+            host and port, or the plan offers more than it permits.
     """
-    if all(ipaddress.ip_address(at[0].partition("%")[0]).is_loopback for _, at in target.addresses):
+    here = all(_is_loopback(at[0]) for _, at in target.addresses)
+    addresses = ", ".join(at[0] for _, at in target.addresses)
+    wanted: list[tuple[str, str, str]] = []
+    if target.proxy is None:
+        if not here:
+            wanted.append(("target is beyond this machine", target.host_port, f" ({addresses})"))
+    else:
+        if not here:
+            wanted.append(("proxy is beyond this machine", target.proxy.authority, f" ({addresses})"))
+        if not here or not _is_loopback(target.host):
+            wanted.append(("target is resolved by the proxy", target.host_port, ""))
+    if not wanted:
         return
-    named = f"{target.host}:{target.port}"
-    if authorisation is None or named not in authorisation.targets:
-        raise NotAuthorisedError(
-            "the target is beyond this machine and the plan does not show that it may be loaded",
-            value=f"{named} ({', '.join(at[0] for _, at in target.addresses)})",
-            remedy=f"Add 'authorisation' to the plan with '{named}' among its targets, as the owner granted it.",
-        )
-    if peak_rate > authorisation.max_rate * (1 + 1e-9):
+    named = {name.lower() for name in authorisation.targets} if authorisation else set()
+    for what, where, at in wanted:
+        if authorisation is None or where.lower() not in named:
+            raise NotAuthorisedError(
+                f"the {what} and the plan does not show that it may be loaded",
+                value=f"{where}{at}",
+                remedy=f"Add 'authorisation' to the plan with '{where}' among its targets, as the owner granted it.",
+            )
+    if authorisation is not None and peak_rate > authorisation.max_rate * (1 + 1e-9):
         raise NotAuthorisedError(
             f"the plan offers more than the authorisation {authorisation.reference} permits",
             value=f"{peak_rate:g}/s > {authorisation.max_rate:g}/s",
-            remedy="Lower the trials' levels or have the authorisation raised.",
+            remedy="Lower the trials' levels, give users a ramp and pacing, or have the authorisation raised.",
         )
 
 
-def tls_context(ca: str | None) -> ssl.SSLContext:
-    """Return the client's TLS settings: the certificate and the name are always proven, the stream's end too.
-
-    Raises:
-        TargetError: the CA file can't be read.
-    """
+def _is_loopback(host: str) -> bool:
+    """Return whether ``host`` is ``localhost`` or an address of loopback. No name is resolved."""
     try:
-        context = ssl.create_default_context(cafile=ca)
-    except (OSError, ssl.SSLError) as error:
-        raise TargetError(f"the CA file can't be used ({error})", value=ca, remedy="Name a PEM file.") from error
-    context.set_alpn_protocols(["http/1.1"])
-    # Python sets this: the end of a TCP connection would then pass for the end of the TLS stream, and a truncated
-    # answer for a whole one.
-    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
-    return context
-
-
-def probe(target: Target) -> None:
-    """Open one connection, TLS included, and close it: whoever can't be reached is not put under load.
-
-    Raises:
-        TargetError: no address accepts a connection, or the certificate does not prove the host.
-    """
-    where = f"{'https' if target.tls else 'http'}://{target.authority}"
-    failure: Exception | None = None
-    for _, at in target.addresses:
-        try:
-            with socket.create_connection(at, timeout=_PROBE_SECONDS) as plain:
-                if target.tls:
-                    tls_context(target.ca).wrap_socket(plain, server_hostname=target.host).close()
-                return
-        except ssl.SSLCertVerificationError as error:
-            raise TargetError(
-                f"the target's certificate does not prove its name ({error.verify_message})",
-                value=where,
-                remedy="Install the right certificate, or name the issuer's file as tls.ca in the plan.",
-            ) from error
-        except OSError as error:
-            failure = error
-    raise TargetError(
-        f"the target can't be reached ({failure})", value=where, remedy="Start the service, or correct 'target'."
-    ) from failure
+        return host.lower() == "localhost" or ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
