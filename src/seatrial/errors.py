@@ -6,6 +6,7 @@
     ├── PolicyError           the policy document is wrong: all problems at once
     ├── NotAuthorisedError    the target may not be loaded
     ├── TargetError           the target can't be reached as the plan says
+    ├── SetUpError            the steps before a trial failed, so the trial was not tried
     ├── EngineError           the load engine can't go on
     │   ├── WorkerLostError   a worker process died or fell silent
     │   └── RecordingError    a record could not be written (for example, the disk is full)
@@ -16,6 +17,7 @@
     │   └── KeyFileError      a key file or a trust file can't be read or is malformed
     ├── ConfirmationError     a confirmation can't be given on this evidence
     └── InterruptedRunError   a person stopped the run; the evidence so far is kept
+        └── TargetStoppedError    the service itself asked for the end of the run
 
 Each message says what is wrong, where, the offending value and the remedy. Only the command line turns an
 error into an exit code.
@@ -40,8 +42,10 @@ __all__ = [
     "Problem",
     "RecordingError",
     "SeatrialError",
+    "SetUpError",
     "SignatureError",
     "TargetError",
+    "TargetStoppedError",
     "UsageError",
     "WorkerLostError",
 ]
@@ -116,6 +120,10 @@ class TargetError(SeatrialError):
     """The target does not resolve, refuses connections, or shows a wrong certificate."""
 
 
+class SetUpError(SeatrialError):
+    """A step of the set-up before a trial failed, so the trial was not tried."""
+
+
 class EngineError(SeatrialError):
     """The load engine can't go on."""
 
@@ -154,3 +162,7 @@ class ConfirmationError(SeatrialError):
 
 class InterruptedRunError(SeatrialError):
     """A person stopped the run. The evidence so far is kept and marked."""
+
+
+class TargetStoppedError(InterruptedRunError):
+    """The service itself asked for the end of the run: by its stop address or by a header of an answer."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from pydantic import Field
 from seatrial.errors import BundleError
 from seatrial.model.document import Strict
 
-__all__ = ["Ending", "Event", "EventKind", "StageLog", "TrialLog", "read_journal", "trial_log"]
+__all__ = ["Cut", "Ending", "Event", "EventKind", "PhaseLog", "StageLog", "TrialLog", "read_journal", "trial_log"]
 
 
 class EventKind(StrEnum):
@@ -33,6 +33,15 @@ class EventKind(StrEnum):
     RECORDING_FAILED = "recording failed"
     TARGET_FAILED = "target failed"
     INTERRUPTED = "interrupted"
+    TARGET_STOPPED = "target stopped"
+    SET_UP_STARTED = "set up started"
+    SET_UP_ENDED = "set up ended"
+    SET_UP_FAILED = "set up failed"
+    TEAR_DOWN_STARTED = "tear down started"
+    TEAR_DOWN_ENDED = "tear down ended"
+    TEAR_DOWN_FAILED = "tear down failed"
+    HOPELESS = "hopeless"
+    STOP_SIGNAL_ASKED = "stop signal asked"
     TRIAL_ENDED = "trial ended"
     RUN_ENDED = "run ended"
 
@@ -48,7 +57,9 @@ class Event(Strict):
         worker: Index of the worker it happened to; None when it concerns all.
         data: Further facts. ``stage ended``: ``sessions`` (intended by all workers, from their own counts),
             ``load_end_ns``, ``drained_ns``. ``trial started``: ``workers``. ``decision``: ``next`` (stage index or
-            null) and ``held``. Losses: ``detail``.
+            null) and ``held``. Losses: ``detail``. ``hopeless``: ``limits`` (as the plan writes them), ``seen_ns``,
+            ``cut_ns``. Set-up and tear-down, when over: ``steps`` (``step``, ``outcome``, ``status``, ``took_ns``,
+            ``detail``); no value that they extracted. ``stop signal asked``: ``asked``, ``unanswered``.
     """
 
     at_ns: Annotated[int, Field(ge=0, le=2**62)]
@@ -71,8 +82,38 @@ class Ending(StrEnum):
     WORKER_LOST = "worker lost"
     RECORDING_FAILED = "recording failed"
     TARGET_FAILED = "target failed"
+    TARGET_STOPPED = "target stopped"
+    SET_UP_FAILED = "set up failed"
     UNKNOWN = "unknown"
     """The journal stops: the run itself was killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A stage that was ended early because a limit was hopeless; times from the run's epoch.
+
+    Attributes:
+        seen_ns: What had ended by then was known when it was found.
+        at_ns: Sessions due before that instant were offered, those due later were not.
+    """
+
+    seen_ns: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseLog:
+    """A set-up or tear-down that was begun.
+
+    Attributes:
+        name: ``set_up`` or ``tear_down``.
+        state: ``ended``, ``failed``, or ``begun`` where the journal does not tell its end.
+        steps: For each step that was taken: its name, its outcome's label, and why where it did not end ok.
+    """
+
+    name: str
+    state: str
+    steps: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +126,7 @@ class StageLog:
         load_end_ns: When its last arrival was due; None when it was cut short.
         drained_ns: When its last session was over or given up; None when it was cut short.
         sessions: Sessions that the workers intended, by their own count; None when it was cut short.
+        cut: How its load was ended early because a limit was hopeless; None when it was not.
     """
 
     index: int
@@ -92,6 +134,7 @@ class StageLog:
     load_end_ns: int | None = None
     drained_ns: int | None = None
     sessions: int | None = None
+    cut: Cut | None = None
 
     @property
     def finished(self) -> bool:
@@ -110,6 +153,7 @@ class TrialLog:
         decisions: For each decision: (stage it followed, next stage index or None).
         ending: How it ended.
         details: Sentences that came with losses and failures.
+        phases: Set-up and tear-down, as far as they were begun.
     """
 
     trial: int
@@ -118,6 +162,7 @@ class TrialLog:
     decisions: tuple[tuple[int, int | None], ...]
     ending: Ending
     details: tuple[str, ...]
+    phases: tuple[PhaseLog, ...] = ()
 
 
 def read_journal(path: Path) -> tuple[Event, ...]:
@@ -150,6 +195,17 @@ _FAILURES = {
     EventKind.WORKER_LOST: Ending.WORKER_LOST,
     EventKind.RECORDING_FAILED: Ending.RECORDING_FAILED,
     EventKind.TARGET_FAILED: Ending.TARGET_FAILED,
+    EventKind.TARGET_STOPPED: Ending.TARGET_STOPPED,
+    EventKind.SET_UP_FAILED: Ending.SET_UP_FAILED,
+}
+
+_PHASES = {
+    EventKind.SET_UP_STARTED: PhaseLog("set_up", "begun"),
+    EventKind.SET_UP_ENDED: PhaseLog("set_up", "ended"),
+    EventKind.SET_UP_FAILED: PhaseLog("set_up", "failed"),
+    EventKind.TEAR_DOWN_STARTED: PhaseLog("tear_down", "begun"),
+    EventKind.TEAR_DOWN_ENDED: PhaseLog("tear_down", "ended"),
+    EventKind.TEAR_DOWN_FAILED: PhaseLog("tear_down", "failed"),
 }
 
 
@@ -173,10 +229,13 @@ def trial_log(events: Iterable[Event], trial: int) -> TrialLog:
     stages: dict[int, StageLog] = {}
     decisions: list[tuple[int, int | None]] = []
     details: list[str] = []
+    phases: dict[str, PhaseLog] = {}
     for event in events:
         # A loss that names no trial is every trial's: it is not known which one it spared.
         if event.trial != trial and not (event.trial is None and event.event in _FAILURES):
             continue
+        if (phase := _PHASES.get(event.event)) is not None:
+            phases[phase.name] = PhaseLog(phase.name, phase.state, _phase_steps(event.data.get("steps", [])))
         if event.event is EventKind.TRIAL_STARTED:
             workers = max(workers, _whole(event.data["workers"], _MOST_WORKERS))
         elif event.event is EventKind.STAGE_STARTED and event.stage is not None:
@@ -184,7 +243,10 @@ def trial_log(events: Iterable[Event], trial: int) -> TrialLog:
         elif event.event is EventKind.STAGE_ENDED and event.stage is not None:
             begun = stages[event.stage]
             facts = {key: _whole(event.data[key]) for key in ("load_end_ns", "drained_ns", "sessions")}
-            stages[event.stage] = StageLog(begun.index, begun.started_ns, **facts)
+            stages[event.stage] = StageLog(begun.index, begun.started_ns, **facts, cut=begun.cut)
+        elif event.event is EventKind.HOPELESS and event.stage is not None:
+            cut = Cut(_whole(event.data["seen_ns"]), _whole(event.data["cut_ns"]))
+            stages[event.stage] = replace(stages[event.stage], cut=cut)
         elif event.event is EventKind.DECISION and event.stage is not None:
             decisions.append((event.stage, event.data["next"]))
         elif event.event in _FAILURES:
@@ -194,4 +256,9 @@ def trial_log(events: Iterable[Event], trial: int) -> TrialLog:
             ended = True
     if ended and ending is Ending.UNKNOWN:
         ending = Ending.COMPLETED
-    return TrialLog(trial, workers, tuple(stages.values()), tuple(decisions), ending, tuple(details))
+    story = (tuple(stages.values()), tuple(decisions), ending, tuple(details), tuple(phases.values()))
+    return TrialLog(trial, workers, *story)
+
+
+def _phase_steps(steps: Any) -> tuple[tuple[str, str, str], ...]:
+    return tuple((str(step["step"]), str(step["outcome"]), str(step.get("detail", ""))) for step in steps)

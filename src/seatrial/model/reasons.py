@@ -105,6 +105,23 @@ _OBJECTIVES: dict[str, tuple[str, str]] = {
     ),
 }
 
+_OBJECTIVES |= {
+    "objective.hopeless": (
+        "Even if all that was still to come had been perfect, the {what}{where}{at} would have been {range} over the "
+        "whole of it; the limit, {bound}, is broken.",
+        "即使其後一切完美，整段的{what}{where}{at}仍會是{range}；要求為{bound}，不符合。",
+    ),
+    "objective.cut": (
+        "Until its load was ended early, the {what}{where}{at} was {range}; whether the limit, {bound}, would have "
+        "been kept over the whole of it is not decided.",
+        "在負載提早結束之前，{what}{where}{at}為{range}；整段是否符合要求（{bound}）未有定論。",
+    ),
+    "service.cut": (
+        "The load of {level} was ended after {measured} of {planned}, because a limit could no longer be kept.",
+        "由於已有要求無法符合，{level} 的負載在 {planned} 中的 {measured} 後提早結束。",
+    ),
+}
+
 _STRESS: dict[str, tuple[str, str]] = {
     "capacity.kept": (
         "Every level up to {lower} held; the capacity asked for is at least {limit}.",
@@ -172,6 +189,18 @@ _EVIDENCE: dict[str, tuple[str, str]] = {
     "validity.worker_lost": ("A worker of the generator was lost: {detail}.", "負載產生器失去一個工作程序：{detail}。"),
     "validity.recording_failed": ("Records could not be written: {detail}.", "記錄未能寫入：{detail}。"),
     "validity.target_failed": ("The target could not be used: {detail}.", "目標服務未能使用：{detail}。"),
+    "validity.target_stopped": (
+        "The service's owner stopped the trial: {detail}.",
+        "服務擁有人停止了測試：{detail}。",
+    ),
+    "validity.set_up_failed": (
+        "The set-up before the trial failed, so nothing was tried: {detail}.",
+        "測試前的準備步驟失敗，因此沒有進行測試：{detail}。",
+    ),
+    "validity.not_hopeless": (
+        "Stage {level} was ended early, but its records do not show that a limit could no longer be kept.",
+        "階段 {level} 提早結束，但其記錄未能證明有要求已無法符合。",
+    ),
     "validity.ending_unknown": (
         "The journal stops before the trial ended: the run was killed.",
         "日誌在測試結束前中斷：運行被強行終止。",

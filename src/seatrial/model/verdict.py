@@ -94,8 +94,11 @@ class ObjectiveResult(Strict):
         samples: Records it was computed from.
         undecided: Why it is INCONCLUSIVE, else None. ``no_samples``: nothing was recorded. ``hidden``: requests
             without an answer hide it. ``length``: a longer trial would decide. ``close``: too close to its limit
-            for any trial of practical length. ``levels``: the levels offered do not decide a capacity.
+            for any trial of practical length. ``levels``: the levels offered do not decide a capacity. ``cut``: the
+            stage was ended early, because another limit was hopeless.
         longer: How many times as long the trial would have to be; None unless ``undecided`` is ``length``.
+        best_case: Whether ``value`` is over the whole stage with all that was still to come taken as perfect, when
+            the stage was ended early.
     """
 
     objective: str
@@ -104,8 +107,9 @@ class ObjectiveResult(Strict):
     limit: float
     unit: Literal["ns", "share", "P", "/s"]
     samples: int
-    undecided: Literal["no_samples", "hidden", "length", "close", "levels"] | None = None
+    undecided: Literal["no_samples", "hidden", "length", "close", "levels", "cut"] | None = None
     longer: float | None = None
+    best_case: bool = False
 
 
 class StageResult(Strict):

@@ -37,8 +37,10 @@ from seatrial.model.verdict import (
     Verdict,
     worst,
 )
+from seatrial.units import format_duration
 from seatrial.verdict.calibration import Calibrated, OfferedLoad, load_of, weigh
 from seatrial.verdict.generator import check_cpu, check_health_rows, check_send_lag, stalls_within, unsent_load
+from seatrial.verdict.hopeless import Offered, offered
 from seatrial.verdict.inputs import (
     StageColumns,
     TrialData,
@@ -50,11 +52,12 @@ from seatrial.verdict.inputs import (
     stage_columns,
     timetable,
 )
+from seatrial.verdict.limits import limits_of
 from seatrial.verdict.littles_law import check_littles_law
 from seatrial.verdict.machine import check_machine, check_steal, clock_steps
 from seatrial.verdict.phrasing import how_it_broke, objective_reason
 from seatrial.verdict.search import search_of
-from seatrial.verdict.stage import judged_records, limits_of, summarise, unsent_steps
+from seatrial.verdict.stage import judged_records, summarise, unsent_steps
 from seatrial.verdict.stress import capacity_of, judge_capacity
 from seatrial.verdict.validity import (
     check_journeys,
@@ -133,6 +136,18 @@ class _Findings:
     results: list[StageResult] = field(default_factory=list)
     unsent: dict[int, int] = field(default_factory=dict)
     loads: list[OfferedLoad] = field(default_factory=list)
+    cut: list[Reason] = field(default_factory=list)
+
+    def note_cut(self, planned: Stage, part: Offered) -> None:
+        """Take note of a stage that was ended early, rightly or not."""
+        if part.prospects is None:
+            return
+        if not part.rightly:
+            self.invalid.append(Reason(code="validity.not_hopeless", params={"level": planned.name}))
+            return
+        over, whole = (format_duration(s.profile.duration_ns) for s in (part.stage, planned))
+        params = {"level": planned.name, "measured": over, "planned": whole}
+        self.cut.append(Reason(code="service.cut", params=params))
 
 
 def judge_trial(
@@ -158,6 +173,7 @@ def judge_trial(
     _examine(plan, plan_digest, policy, trial, stages, data.log, records, health, found)
     found.invalid.extend(_check_decisions(plan, policy, data.log, found.results))
     verdict, reasons, objectives = _conclude(trial, found)
+    reasons = [*reasons, *found.cut]
     if calibrated is not None:
         against, proven = weigh(plan, policy, calibrated, found.loads)
         found.invalid.extend(against)
@@ -239,7 +255,9 @@ def _examine(
         if beyond := list(check_size(stage, len(columns))):
             found.invalid.extend(beyond)
             continue
-        table = timetable(plan, plan_digest, stage)
+        part = offered(plan, policy, trial, stage, columns, timetable(plan, plan_digest, stage), begun)
+        found.note_cut(stage, part)
+        stage, columns, table = part.stage, part.columns, part.table
         torn = list(check_stage(plan, stage, begun, columns, table, lag_limit))
         found.invalid.extend(torn)
         if not torn:  # the law speaks of complete records; what is missing from others is said already
@@ -248,7 +266,7 @@ def _examine(
             found.loads.append(load)
         judged = judged_records(columns, table)
         generator.extend(check_send_lag(stage, judged, lag_limit))
-        found.results.append(summarise(plan, policy, trial, stage, judged))
+        found.results.append(summarise(plan, policy, trial, stage, judged, part.prospects))
         found.unsent[stage.index] = int(unsent_steps(judged).sum())
         total, judged_total = total + len(columns), judged_total + len(judged)
         taken.update(np.unique(judged.journey).tolist())
@@ -257,7 +275,7 @@ def _examine(
         if found.unsent[stage.index]:
             views.append((stage, columns, judged, stalls_within(health, begun, lag_limit)))
     found.invalid.extend(check_samples(policy, total, judged_total))
-    if judged_total:
+    if judged_total and not (found.cut and not isinstance(trial, StressTrial)):  # a load trial that was cut only fails
         found.invalid.extend(check_journeys(plan, taken))
     found.invalid.extend(generator)
     for stage, columns, judged, no_stalls in views:

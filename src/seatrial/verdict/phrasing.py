@@ -13,6 +13,7 @@ _UNDECIDED = {
     "hidden": "objective.hidden",
     "length": "objective.longer",
     "close": "objective.close",
+    "cut": "objective.cut",
 }
 _SLOW_BELOW = 0.01
 
@@ -63,6 +64,8 @@ def objective_reason(objective: Objective, result: ObjectiveResult, level: str |
 def _code(result: ObjectiveResult) -> str:
     if result.verdict is Verdict.PASS:
         return "objective.kept"
+    if result.verdict is Verdict.FAIL and result.best_case:
+        return "objective.hopeless"
     if result.verdict is Verdict.FAIL:
         return "objective.broken_hidden" if result.value.estimate is None else "objective.broken"
     return _UNDECIDED[result.undecided or "close"]

@@ -32,8 +32,8 @@ from seatrial.model.policy import Policy
 from seatrial.model.profile import Stage
 from seatrial.model.trial import StressTrial
 from seatrial.model.verdict import Bounded, Capacity, ObjectiveResult, Reason, StageResult, Verdict
+from seatrial.verdict.limits import limits_of
 from seatrial.verdict.phrasing import figure, times
-from seatrial.verdict.stage import limits_of
 
 __all__ = ["Decision", "StressSearch", "capacity_of", "judge_capacity"]
 

@@ -6,7 +6,9 @@ Every rule here gives a reason, and any reason makes the trial INVALID. All that
 2. A stage was finished, and no stage was left unfinished.
 3. There are records, and after the warm-up no fewer than the policy asks for.
 4. No record belongs to a stage that was not begun.
-5. Of each finished stage: every scheduled session is there, none besides, and the workers counted as many.
+5. Of each finished stage: every scheduled session is there, none besides, and the workers counted as many. Of a stage
+   that was cut because a limit was hopeless, every session that was due before the cut, and the records must show
+   that the limit was hopeless (:mod:`seatrial.verdict.hopeless`).
 6. No session has a step twice, or lacks one. Steps that a session did not come to are records too (aborted, unsent):
    left out, they would make the share of errors look better. Only a step with a condition (``when``) may be left out.
    A journey in Python may leave steps out or come back to them: there every session must have a record, and none the
@@ -59,6 +61,8 @@ _ENDINGS = {
     Ending.WORKER_LOST: "validity.worker_lost",
     Ending.RECORDING_FAILED: "validity.recording_failed",
     Ending.TARGET_FAILED: "validity.target_failed",
+    Ending.TARGET_STOPPED: "validity.target_stopped",
+    Ending.SET_UP_FAILED: "validity.set_up_failed",
 }
 
 
@@ -77,6 +81,8 @@ def check_log(log: TrialLog, stages: tuple[Stage, ...]) -> Iterator[Reason]:
         yield Reason(code="validity.ending_unknown")
     elif log.ending is not Ending.COMPLETED:
         yield Reason(code=_ENDINGS[log.ending], params={"detail": "; ".join(log.details) or log.ending.value})
+        if log.ending is Ending.SET_UP_FAILED and not log.workers and not log.stages:
+            return  # nothing was tried, so nothing more is to be said
     if log.workers < 1:
         yield Reason(code="validity.no_workers")
     if not any(stage.finished for stage in log.stages):
@@ -131,8 +137,10 @@ def check_stage(
         params = {"level": stage.name, "measured": f"{measured:,}", "scheduled": f"{len(table):,}"}
         return Reason(code=code, params=params)
 
-    if log.sessions != len(table):
-        yield reason("validity.sessions_miscounted", log.sessions or 0)
+    counted = log.sessions or 0
+    # In the moment that it takes to end a stage early, a worker may have begun sessions that are not judged.
+    if counted != len(table) and (log.cut is None or counted < len(table)):
+        yield reason("validity.sessions_miscounted", counted)
     scheduled = columns.session < len(table)
     if not scheduled.all():
         yield reason("validity.sessions_extra", int((~scheduled).sum()))
