@@ -6,77 +6,55 @@ gives all its other mistakes in the same go.
 
 from __future__ import annotations
 
-import re
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-import jsonpath
-
-from seatrial.authoring.problems import ProblemList, shorten, split_message
+from seatrial.authoring.patterns import check_css, check_json_path, check_regex
+from seatrial.authoring.problems import ProblemList, split_message
 from seatrial.authoring.python_plan import inspect_journey
+from seatrial.authoring.scopes import Feeds, Guard, Scope, guards_of
+from seatrial.authoring.step_checks import StepCheck
+from seatrial.authoring.step_nodes import requests_below, step_labels, steps_of, texts_below
 from seatrial.authoring.validation import did_you_mean
 from seatrial.authoring.yaml_source import Node
 from seatrial.errors import PlanError
-from seatrial.model.journey import METHODS
 from seatrial.model.template import Variable, parse_template
 
-__all__ = ["OWN_HEADERS", "JourneyCheck", "check_headers", "step_labels"]
-
-#: Headers that say how a message is framed or a connection kept. The engine sets them itself.
-OWN_HEADERS = {"connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "trailer"}
-OWN_HEADERS |= {"transfer-encoding", "upgrade"}
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110, 5.6.2
-_NOT_IN_A_VALUE = re.compile(r"[^\x20-\x7e\t]")  # RFC 9110, 5.5, without its obsolete part
-_TOKEN_NAME = re.compile(r"'?TOKEN_(\w+)'?")  # the library's own names of what it read
-_NOT_IN_A_PATH = re.compile(r"[^\x21-\x7e]")
-
-#: Columns of each feed by its variable; None where the file could not be read.
-Feeds = Mapping[str, tuple[str, ...] | None]
-
-
-def step_labels(journey: Node) -> tuple[tuple[str, int], ...]:
-    """Return the name and line of each request of a journey, as results will name them."""
-    named = journey.get("step_names")
-    if named is not None:
-        return tuple((item.scalar, item.line) for item in named.items if isinstance(item.scalar, str))
-    labels = []
-    steps = journey.get("steps")
-    for step in steps.items if steps else ():
-        name = step.get("name")
-        method = next((m for m in METHODS if m in step.entries), None)
-        if name is not None and isinstance(name.scalar, str):
-            labels.append((name.scalar, name.line))
-        elif method is not None and isinstance(path := step.entries[method].scalar, str):
-            labels.append((f"{method.upper()} {path.partition('?')[0]}", step.line))
-    return tuple(labels)
+__all__ = ["JourneyCheck"]
 
 
 class JourneyCheck:
-    """The checks of one journey.
+    """The checks of one journey, or of the steps of set-up or tear-down.
 
     Args:
         journey: As written.
         base: The plan's folder.
         feeds: What its feeds offer.
         problems: Where problems go.
+        given: What set-up leaves behind; None without set-up.
+
+    Attributes:
+        scope: Which variables there are; after :meth:`run`, those at the end.
     """
 
-    def __init__(self, journey: Node, base: Path, feeds: Feeds, problems: ProblemList) -> None:
-        self._journey, self._base, self._feeds, self._problems = journey, base, feeds, problems
-        self._extracted: dict[str, bool] = {}  # whether it may be a JSON object, whose members ${name.member} takes
+    def __init__(
+        self, journey: Node, base: Path, feeds: Feeds, problems: ProblemList, given: Scope | None = None
+    ) -> None:
+        synthetic = journey.get("synthetic")
+        self.scope = Scope(feeds, synthetic.entries if synthetic else (), given)
+        self._journey, self._base, self._problems, self._given = journey, base, problems, given
+        self._step_check = StepCheck(base, problems)
 
     def run(self) -> None:
         """Add every problem of the journey."""
         self._names()
+        self._variables()
         python = self._journey.get("python")
         if python is not None and isinstance(python.scalar, str):
             self._python(python, python.scalar)
-        steps = self._journey.get("steps")
-        for step in steps.items if steps else ():
-            if step.kind == "mapping" and not self._problems.is_full:
-                self._step(step)
+        self._steps(self._journey.get("steps"))
+        self._auth_of_all()
 
     def _names(self) -> None:
         first: dict[str, int] = {}
@@ -86,7 +64,22 @@ class JourneyCheck:
                 self._problems.add(line, "two steps of one journey with the same name", label, remedy)
             first.setdefault(label, line)
 
+    def _variables(self) -> None:
+        """Add every name of a feed or of made-up data that something else has already."""
+        remedy = "Give it another name."
+        for kind, others in (("feed", ()), ("synthetic", self.scope.feeds)):
+            named = self._journey.get(kind)
+            for name in named.entries if named else ():
+                line = named.line_of(name) if named else self._journey.line
+                if name in others:
+                    self._problems.add(line, "a variable with the name of a feed", name, remedy)
+                elif self._given is not None and self._given.is_known(name):
+                    self._problems.add(line, "a variable with the name of one that set-up extracts", name, remedy)
+
     def _python(self, node: Node, reference: str) -> None:
+        if (auth := self._journey.get("auth")) is not None:
+            remedy = "Take it out; its code sends its own headers."
+            self._problems.add(auth.line, "auth of a journey in Python", auth.written or None, remedy)
         try:
             source = inspect_journey(reference, self._base)
         except PlanError as error:
@@ -97,35 +90,131 @@ class JourneyCheck:
             if label not in source.texts and not source.dynamic:
                 self._problems.add(line, "a step name that the Python file never uses", label, "Take it out.")
 
-    def _step(self, step: Node) -> None:
-        for method in METHODS:
-            if (path := step.get(method)) is not None:
-                self._path(path)
-        for key in (*METHODS, "headers", "query", "json", "form", "body"):
-            if (value := step.get(key)) is not None:
-                for node in _texts(value):
-                    self._template(node)
+    def _auth_of_all(self) -> None:
+        """Add what is wrong with the journey's own authentication, such as a variable that no step ever extracts."""
+        if self._journey.get("python") is not None:
+            return
+        self._step_check.auth(self._journey.get("auth"), None)
+        for node in texts_below(self._journey.get("auth")):
+            self._template(node, anywhere=True)
+
+    # -- steps ---------------------------------------------------------------------------------------------------
+
+    def _steps(self, steps: Node | None) -> None:
+        for step in steps_of(steps):
+            if self._problems.is_full:
+                return
+            if "repeat" in step.entries:
+                self._repeat(step)
+            elif "choose" in step.entries:
+                self._choose(step)
+            elif "steps" in step.entries or "otherwise" in step.entries:
+                self._group(step)
+            elif "pause" not in step.entries:
+                self._request(step)
+
+    def _group(self, step: Node) -> None:
+        fulfilled, unfulfilled = self._condition(step.get("when"))
+        first, second = (("then", id(step)), ("else", id(step)))
+        with self.scope.under({*fulfilled, first}):
+            self._steps(step.get("steps"))
+        with self.scope.under({*unfulfilled, second}):
+            self._steps(step.get("otherwise"))
+        self.scope.join([first, second])
+
+    def _choose(self, step: Node) -> None:
+        taken: list[Guard] = []
+        for index, option in enumerate(step.entries["choose"].items):
+            taken.append(("option", id(step), index))
+            with self.scope.under(taken[-1:]):
+                self._steps(option.get("steps"))
+        if taken:
+            self.scope.join(taken)
+
+    def _repeat(self, step: Node) -> None:
+        body, during, counter = step.get("steps"), step.get("while"), step.get("as")
+        for name in _extracted_below(body):
+            self.scope.announce(name)
+        rounds = step.entries["repeat"]
+        fewest = rounds.items[0].scalar if rounds.items else 1
+        with ExitStack() as stack:
+            if during is not None:
+                stack.enter_context(self.scope.under(self._condition(during)[0]))
+            if during is not None or fewest == 0:  # maybe no round at all
+                stack.enter_context(self.scope.under([("round", id(step))]))
+            if counter is not None and isinstance(counter.scalar, str):
+                self._named(counter.scalar, counter.line, "a counter")
+                self.scope.extract(counter.scalar, members=False)
+                self.scope.counters.append(counter.scalar)
+                stack.callback(self.scope.counters.pop)
+            self._steps(body)
+
+    def _request(self, step: Node) -> None:
         when = step.get("when")
-        if when is not None and isinstance(when.scalar, str) and when.scalar not in self._extracted:
-            remedy = "Name a value that an earlier step extracts."
-            if self._extracted:
-                remedy = f"{remedy} {did_you_mean(when.scalar, self._extracted)}"
-            self._problems.add(when.line, "a condition on a value that no earlier step extracts", when.written, remedy)
-        if (headers := step.get("headers")) is not None:
-            check_headers(headers, self._problems)
-        body = step.get("json")
-        if body is not None and body.kind == "scalar" and body.scalar is None:
-            self._problems.add(body.line, "json: null sends no body", None, "Leave it out, or write body: 'null'.")
-        self._expect(step)
-        self._extract(step)
+        with self.scope.under(self._condition(when)[0]):
+            for text in self._step_check.run(step):
+                self._template(text)
+            self._own_auth(step)
+            self._extract(step)
 
-    def _path(self, node: Node) -> None:
-        bad = _NOT_IN_A_PATH.search(node.scalar) if isinstance(node.scalar, str) else None
-        if bad is not None:
-            remedy = "Percent-encode it, or put it under query, which encodes it for you."
-            self._problems.add(node.line, f"a path with the character {bad[0]!r}", node.written, remedy)
+    def _own_auth(self, step: Node) -> None:
+        auth = step.get("auth")
+        self._step_check.auth(auth, step.get("headers"))
+        for text in texts_below(auth):
+            self._template(text)
+        if auth is not None or self._journey.get("auth") is None:
+            return
+        for text in texts_below(self._journey.get("auth")):
+            for variable in _variables_in(text):
+                if self.scope.is_known(variable.name) and not self.scope.is_sure(variable.name):
+                    what = "a request as whom only some sessions can say: the journey's auth has no value in others"
+                    self._problems.add(step.line, what, str(variable), "Extract it in a step that every session takes.")
 
-    def _template(self, node: Node) -> None:
+    def _extract(self, step: Node) -> None:
+        extract, failure = step.get("extract"), step.get("on_failure")
+        goes_on = failure is not None and failure.scalar == "continue"
+        for name, source in extract.entries.items() if extract else ():
+            line = extract.line_of(name) if extract else step.line
+            self._named(name, line, "a variable")
+            path, optional = source.get("json"), source.get("optional")
+            may_lack = goes_on or (optional is not None and optional.scalar is True)
+            self.scope.extract(name, members=path is not None, doubts=[("lacking", id(source))] if may_lack else ())
+            if path is not None and isinstance(path.scalar, str):
+                check_json_path(path.scalar, path.line, self._problems)
+            for key, check in (("regex", check_regex), ("css", check_css)):
+                if (pattern := source.get(key)) is not None:
+                    check(pattern, self._problems)
+
+    def _named(self, name: str, line: int, what: str) -> None:
+        kinds = ((self.scope.feeds, "a feed"), (self.scope.texts, "synthetic data"), (self.scope.counters, "a counter"))
+        for names, other in kinds:
+            if name in names:
+                self._problems.add(line, f"{what} with the name of {other}", name, "Give it another name.")
+                return
+
+    # -- variables and conditions --------------------------------------------------------------------------------
+
+    def _condition(self, when: Node | None) -> tuple[frozenset[Guard], frozenset[Guard]]:
+        """Add what is wrong with a condition; return the guards where it is fulfilled and where it is not."""
+        if when is None:
+            return frozenset(), frozenset()
+        if (pattern := when.get("matches")) is not None:
+            check_regex(pattern, self._problems)
+        named = when.get("value") if when.kind == "mapping" else when
+        if named is not None and isinstance(named.scalar, str):
+            name, dot, column = named.scalar.partition(".")
+            if not self.scope.is_known(name):
+                remedy = "Name a value that an earlier step extracts."
+                if known := self.scope.names:
+                    remedy = f"{remedy} {did_you_mean(name, known)}"
+                self._problems.add(
+                    named.line, "a condition on a value that no earlier step extracts", named.written, remedy
+                )
+            elif dot or name in self.scope.feeds:
+                self._column(Variable(name, column if dot else None), named.line, of_condition=True)
+        return guards_of(when)
+
+    def _template(self, node: Node, *, anywhere: bool = False) -> None:
         try:
             parts = parse_template(str(node.scalar))
         except ValueError as error:
@@ -134,119 +223,46 @@ class JourneyCheck:
             return
         for variable in parts:
             if isinstance(variable, Variable):
-                self._variable(variable, node.line)
+                self._variable(variable, node.line, anywhere)
 
-    def _variable(self, variable: Variable, line: int) -> None:
-        add, name, column = self._problems.add, variable.name, variable.field
-        if name in self._feeds:
-            columns = self._feeds[name]
-            if column is None:
-                example = columns[0] if columns else "column"
-                add(line, "a feed without its column", str(variable), f"Write ${{{name}.{example}}}.")
-            elif columns is not None and column not in columns:
-                add(line, "no such column in the feed", str(variable), did_you_mean(column, columns))
-        elif name in self._extracted:
-            if column is not None and not self._extracted[name]:
-                add(line, "a text has no columns", str(variable), f"Write ${{{name}}}.")
-        else:
-            known = [*self._feeds, *self._extracted]
-            remedy = "Extract it in an earlier step, or name a feed."
+    def _variable(self, variable: Variable, line: int, anywhere: bool) -> None:
+        add, name = self._problems.add, variable.name
+        if not self.scope.is_known(name):
+            known, remedy = self.scope.names, "Extract it in an earlier step, or name a feed."
             if known:
                 remedy = f"{remedy} {did_you_mean(name, known)}"
             add(line, "an undefined variable", str(variable), remedy)
+        elif anywhere or self.scope.is_sure(name):
+            self._column(variable, line)
+        else:
+            remedy = f"Extract it in a step that every session takes before, or take this step only when: {name}."
+            add(line, "a variable that some sessions don't have here", str(variable), remedy)
 
-    def _expect(self, step: Node) -> None:
-        expect = step.get("expect")
-        if expect is None:
-            return
-        if (matches := expect.get("matches")) is not None:
-            self._regex(matches)
-        values = expect.get("json")
-        for path in values.entries if values else ():
-            self._json_path(path, values.line_of(path) if values else expect.line)
-        for key in ("contains", "json", "headers"):
-            for node in _texts(expect.get(key)):
-                if _has_variable(str(node.scalar)):
-                    remedy = "Write the text itself, or extract the value and leave the check out."
-                    self._problems.add(node.line, "a variable in an expectation", node.written, remedy)
-
-    def _extract(self, step: Node) -> None:
-        extract = step.get("extract")
-        for name, source in extract.entries.items() if extract else ():
-            line = extract.line_of(name) if extract else step.line
-            if name in self._feeds:
-                self._problems.add(line, "a variable with the name of a feed", name, "Give it another name.")
-            path = source.get("json")
-            self._extracted[name] = path is not None
-            if path is not None and isinstance(path.scalar, str):
-                self._json_path(path.scalar, path.line)
-            if (regex := source.get("regex")) is not None:
-                self._regex(regex)
-
-    def _json_path(self, path: str, line: int) -> None:
-        try:
-            jsonpath.compile(path, strict=True)
-        except Exception as error:  # the library's own parser fails on some malformed paths with a bare IndexError
-            reason = _reason(error)
-            self._problems.add(line, f"not a JSON path ({reason})", path, "Write RFC 9535, such as $.free[*].id.")
-
-    def _regex(self, node: Node) -> None:
-        if not isinstance(node.scalar, str):
-            return
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                re.compile(node.scalar)
-        except (re.error, OverflowError, RecursionError) as error:
-            reason = _reason(error)
-            self._problems.add(node.line, f"not a regular expression ({reason})", node.written, "Mend the pattern.")
+    def _column(self, variable: Variable, line: int, *, of_condition: bool = False) -> None:
+        """Add what is wrong with the column, or the lack of one, of a known variable."""
+        add, name, column = self._problems.add, variable.name, variable.field
+        shown = str(variable) if not of_condition else str(variable)[2:-1]
+        if name in self.scope.feeds:
+            columns = self.scope.feeds[name]
+            if column is None:
+                example = f"{name}.{columns[0] if columns else 'column'}"
+                add(
+                    line, "a feed without its column", shown, f"Write {example if of_condition else f'${{{example}}}'}."
+                )
+            elif columns is not None and column not in columns:
+                add(line, "no such column in the feed", shown, did_you_mean(column, columns))
+        elif column is not None and not self.scope.has_members(name):
+            add(line, "a text has no columns", shown, f"Write {name if of_condition else f'${{{name}}}'}.")
 
 
-def check_headers(headers: Node, problems: ProblemList, *, templates: bool = True) -> None:
-    """Add every header that can't be sent, or that the engine sets itself.
-
-    Args:
-        headers: As written.
-        problems: Where problems go.
-        templates: Whether ``${...}`` is replaced in the values.
-    """
-    for name, value in headers.entries.items():
-        line = headers.line_of(name)
-        if not _TOKEN.fullmatch(name):
-            problems.add(line, "not the name of a header", name, "Write letters, digits and hyphens.")
-        elif name.lower() in OWN_HEADERS:
-            problems.add(line, "a header that the engine sets itself", name, "Take it out.")
-        if isinstance(value.scalar, str) and _NOT_IN_A_VALUE.search(value.scalar):
-            remedy = "Write it on one line in ASCII, without control characters."
-            problems.add(value.line, f"the header {name} has a character that can't be sent", value.written, remedy)
-        if not templates and isinstance(value.scalar, str) and _has_variable(value.scalar):
-            remedy = "Put the header into the steps that send it."
-            problems.add(value.line, "a variable in a header of the whole plan", value.written, remedy)
-
-
-def _has_variable(text: str) -> bool:
+def _variables_in(node: Node) -> Iterator[Variable]:
     try:
-        return any(isinstance(part, Variable) for part in parse_template(text))
-    except ValueError:
-        return False
-
-
-def _reason(error: Exception) -> str:
-    """Return why a library refuses a pattern, on one line and without its internal names."""
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    try:
-        reason = str(error).partition("\n")[0]
-    except Exception:  # jsonpath's errors can't always point at their place, and fail in str()
-        reason = ""
-    return _TOKEN_NAME.sub(lambda name: name[1].lower().replace("_", " "), shorten(reason)).rstrip(".") or "malformed"
-
-
-def _texts(node: Node | None) -> Iterator[Node]:
-    """Yield every text below and including ``node``, keys left out."""
-    if node is None:
+        yield from (part for part in parse_template(str(node.scalar)) if isinstance(part, Variable))
+    except ValueError:  # said where it stands
         return
-    if isinstance(node.scalar, str):
-        yield node
-    for inner in (*node.items, *node.entries.values()):
-        yield from _texts(inner)
+
+
+def _extracted_below(steps: Node | None) -> Iterator[str]:
+    for step in requests_below(steps):
+        extract = step.get("extract")
+        yield from extract.entries if extract else ()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +16,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from seatrial.authoring.counts import count_sessions, is_countable
 from seatrial.authoring.feeders import FeedTable, read_feed
-from seatrial.authoring.journey_checks import JourneyCheck, check_headers, step_labels
+from seatrial.authoring.files import check_stop_file, check_tls
+from seatrial.authoring.journey_checks import JourneyCheck
 from seatrial.authoring.problems import ProblemList
+from seatrial.authoring.scopes import Scope
+from seatrial.authoring.step_checks import check_headers
+from seatrial.authoring.step_nodes import step_labels
 from seatrial.authoring.validation import did_you_mean, part
 from seatrial.authoring.yaml_source import Node
 from seatrial.errors import PlanError
@@ -31,7 +34,6 @@ from seatrial.model.trial import LoadTrial, StressTrial, Trial
 __all__ = ["PlanChecks", "host_port", "is_loopback"]
 
 _HOST_PORT = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", re.ASCII)
-_MAX_CA_BYTES = 4 << 20
 _SKETCH = Plan.model_validate(
     {
         "seatrial": 1,
@@ -86,18 +88,30 @@ class PlanChecks:
 
     def run(self) -> None:
         """Add every problem of meaning."""
+        given = self._phase("set_up", None)
+        self._phase("tear_down", given)
         journeys = self.root.get("journeys")
         for name, journey in journeys.entries.items() if journeys else ():
             feeds = self._feeds(name, journey)
             columns = {variable: table.columns if table else None for variable, table in feeds.items()}
-            JourneyCheck(journey, self.base, columns, self.problems).run()
+            JourneyCheck(journey, self.base, columns, self.problems, given).run()
         if (headers := self.root.get("headers")) is not None:
             check_headers(headers, self.problems, templates=False)
-        self._certificate()
+        check_tls(self.root.get("tls"), self.base, self.problems)
+        check_stop_file(self.root.get("stop", "file"), self.base, self.problems)
         self._scopes()
         trials = self._trials()
         self._authorisation(trials)
         self._sessions(trials)
+
+    def _phase(self, name: str, given: Scope | None) -> Scope | None:
+        """Add every problem of set-up or tear-down; return the variables that it leaves behind."""
+        node = self.root.get(name)
+        if node is None:
+            return given
+        check = JourneyCheck(node, self.base, {}, self.problems, given)
+        check.run()
+        return check.scope
 
     def _feeds(self, journey: str, node: Node) -> Mapping[str, FeedTable | None]:
         feeds = node.get("feed")
@@ -116,24 +130,10 @@ class PlanChecks:
 
     def _table(self, feed: Feed) -> FeedTable:
         """Return the table of a feed; a file that several journeys name is read once."""
-        key = (os.path.normpath(feed.csv), feed.encoding)
+        key = (os.path.normpath(feed.path), "" if feed.jsonl else feed.encoding)
         if key not in self._read:
             self._read[key] = read_feed(feed, self.base)
         return self._read[key]
-
-    def _certificate(self) -> None:
-        ca = self.root.get("tls", "ca")
-        if ca is None or not isinstance(ca.scalar, str):
-            return
-        remedy = "Name a PEM file beside the plan."
-        try:
-            path = self.base / ca.scalar
-            if not path.is_file() or path.stat().st_size > _MAX_CA_BYTES:
-                self.problems.add(ca.line, "the CA file is missing", ca.written, remedy)
-                return
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-        except (OSError, ValueError):  # ssl.SSLError is an OSError
-            self.problems.add(ca.line, "the CA file holds no certificate", ca.written, remedy)
 
     def _scopes(self) -> None:
         journeys = self.root.get("journeys")

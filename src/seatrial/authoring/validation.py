@@ -31,7 +31,8 @@ M = TypeVar("M", bound=BaseModel)
 _ADAPTERS: dict[int, TypeAdapter[Any]] = {}
 _MOST_NAMES = 200
 
-#: Where each part of a document stands; ``*`` is any key or index, a word after ``steps/*`` or ``trials/*`` its tag.
+#: Where each part of a document stands; ``*`` is any key or index, a word after ``steps/*`` or ``trials/*`` its tag,
+#: and so are ``FilePart`` and ``ThinkTime``, which say what an author wrote in place of a text.
 #: Steps within steps, of set-up and of tear-down stand where a journey's own do.
 PARTS: dict[str, type[BaseModel]] = {
     "Plan": Plan,
@@ -124,23 +125,27 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
 
 
 def _is_union_branch(place: Path, kind: str) -> bool:
-    return bool(place) and place[-1] in ("str", "int", "float") and kind in NOUNS
+    return bool(place) and place[-1] in ("str", "int", "float", "bool") and kind in NOUNS
 
 
-def _untagged(place: Path) -> Path:
-    """Return a place without the tags that pydantic puts after a step's or a trial's index."""
+def _untagged(root: Node, place: Path) -> Path:
+    """Return a place without pydantic's tags.
+
+    They come after a step's or a trial's index, and after a value that may be written in several forms.
+    """
     if place[:1] == ("trials",):
-        return place[:2] + place[3:]
+        place = place[:2] + place[3:]
     kept: list[str | int] = []
-    for element in place:
-        if _is_tag(kept, element) or element in _BRANCHES:
+    for at, element in enumerate(place):
+        # A key may have the name of a form: it is a key where there is such a key.
+        if _is_tag(place[:at], element) or (element in _FORMS and root.get(*kept, element) is None):
             continue
         kept.append(element)
     return tuple(kept)
 
 
 _TAGS = ("request", "pause", "group", "repeat", "choose")
-_BRANCHES = ("FilePart", "ThinkTime")
+_FORMS = ("FilePart", "text", "ThinkTime", "duration", "times", "smallest_largest")
 
 
 def _is_tag(before: Sequence[str | int], element: str | int) -> bool:
@@ -181,14 +186,17 @@ def _report(
 ) -> None:
     error = errors[0]
     kind, context = str(error["type"]), error.get("ctx", {})
-    place = _untagged(tagged)
+    place = _untagged(root, tagged)
     of_key = place[-1:] == ("[key]",)
     place = place[:-1] if of_key else place
     parent = root.get(*place[:-1]) if place else None
     key = str(place[-1]) if place else ""
     if kind == "missing":
         line = parent.line if parent else 1
-        problems.add(line, f"{key} is missing", None, f"Add {key}.")
+        if isinstance(place[-1], int):  # a pair of which only the first is there
+            problems.add(line, "a list of too few values", parent.written if parent else None, "Write two values.")
+        else:
+            problems.add(line, f"{key} is missing", None, f"Add {key}.")
         return
     if kind == "extra_forbidden":
         owner = _model_at(model, tagged[:-1])

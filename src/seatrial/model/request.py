@@ -10,9 +10,12 @@ from pydantic_core import CoreSchema
 from seatrial.model.answer import Check, Extract
 from seatrial.model.document import Duration, Identifier, Name, Strict, exactly_one, rule_broken
 
-__all__ = ["METHODS", "Auth", "Basic", "Condition", "FilePart", "RequestStep", "Retry"]
+__all__ = ["METHODS", "MOST_FILE_BYTES", "Auth", "Basic", "Condition", "FilePart", "RequestStep", "Retry"]
 
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+MOST_FILE_BYTES = 16 << 20
+"""Of one file in a multipart body: workers hold it in memory."""
+
 _BODIES = ("json", "form", "multipart", "body")
 
 
@@ -20,7 +23,7 @@ class Condition(Strict):
     """When a step or a group of steps is taken. A name alone: when that variable has a value.
 
     Attributes:
-        value: The variable.
+        value: The variable; of a feed with its column, as in ``patron.kind``.
         equals: What it must be; text, number, true or false.
         matches: Regular expression that must be found in it.
         above: Number that it must be more than; text that reads as a number counts.
@@ -28,7 +31,7 @@ class Condition(Strict):
         negated: Turn it round (key ``not``): a variable without a value then fulfils it.
     """
 
-    value: Identifier
+    value: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}(\.[^{}\x00-\x1f\x7f]+)?$")]
     equals: str | int | float | bool | None = None
     matches: str | None = None
     above: float | None = None
@@ -49,7 +52,7 @@ class Condition(Strict):
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         whole = handler.resolve_ref_schema(handler(schema))
-        return {"anyOf": [{"type": "string"}, whole]}
+        return {"anyOf": [whole["properties"]["value"] | {"title": "Variable"}, whole]}
 
 
 class FilePart(Strict):
@@ -82,6 +85,8 @@ class Basic(Strict):
 
 class Auth(Strict):
     """As whom a request is sent. Exactly one kind.
+
+    That of a journey is sent as soon as its variables have values: the request that signs in goes without.
 
     Attributes:
         basic: User name and password.
