@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -11,52 +10,18 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from seatrial.engine.worker import BUCKETS_PER_OCTAVE, Tick
+from seatrial.engine.worker import Tick
 from seatrial.model.plan import Plan
 from seatrial.model.profile import Stage
-from seatrial.model.sample import NEVER, Outcome
 from seatrial.model.verdict import RunVerdict, StageResult
 from seatrial.reports.texts import say_in
 from seatrial.trials.observer import SilentObserver
+from seatrial.trials.snapshots import Snapshot, Snapshots
 from seatrial.units import SECOND, format_duration, format_number, format_rate, format_share
 
 __all__ = ["LiveView", "OnlyFailures"]
 
 _BAR = 30
-
-
-class _Second:
-    """The last report of every worker, added up."""
-
-    def __init__(self) -> None:
-        self.by_worker: dict[int, Tick] = {}
-        self.total: Counter[int] = Counter()
-        self.seconds = 0
-
-    def take(self, tick: Tick) -> None:
-        self.by_worker[tick.worker] = tick
-        self.total.update(tick.outcomes)
-        if tick.worker == 0:
-            self.seconds += 1
-
-    @property
-    def outcomes(self) -> Counter[int]:
-        merged: Counter[int] = Counter()
-        for tick in self.by_worker.values():
-            merged.update(tick.outcomes)
-        return merged
-
-    def quantile_ns(self, share: float) -> float | None:
-        """Return a percentile of the last second's response times from the merged buckets, within 5 %."""
-        merged: Counter[int] = Counter()
-        for tick in self.by_worker.values():
-            merged.update(tick.histogram)
-        count, seen = sum(merged.values()), 0
-        for bucket in sorted(merged):
-            seen += merged[bucket]
-            if seen >= share * count:
-                return float(2 ** (bucket / BUCKETS_PER_OCTAVE) * 1000)
-        return None
 
 
 class LiveView:
@@ -73,29 +38,30 @@ class LiveView:
         self._console = Console(stderr=True, highlight=False)
         self._live: Live | None = None
         self._plan: Plan | None = None
-        self._second = _Second()
+        self._workers = 1
+        self._snapshots: Snapshots | None = None
         self._say = say_in("en")
 
     def run_started(self, plan: Plan, bundle: Path, workers: int) -> None:
         """Show what is about to be done."""
-        self._plan = plan
+        self._plan, self._workers = plan, workers
         noun = "worker" if workers == 1 else "workers"
         line = Text(f"{self._label}{plan.title}: {plan.target}, {workers} {noun}, evidence in {bundle}")
         self._console.print(line, soft_wrap=True)  # a path that is broken in two can't be copied
 
     def stage_started(self, trial: int, stage: Stage) -> None:
         """Begin a table for the stage."""
-        self._second = _Second()
+        self._snapshots = Snapshots(stage, self._workers)
         if self._console.is_terminal:
-            table = self._table(trial, stage)  # from the first moment, so that nothing jumps when reports come
+            table = self._table(trial, stage, None)  # from the first moment, so that nothing jumps when reports come
             self._live = Live(table, console=self._console, refresh_per_second=4, transient=True)
             self._live.start(refresh=True)
 
     def tick(self, trial: int, stage: Stage, tick: Tick) -> None:
-        """Redraw with one worker's report."""
-        self._second.take(tick)
-        if self._live is not None:
-            self._live.update(self._table(trial, stage))
+        """Redraw once all workers have reported."""
+        second = None if self._snapshots is None else self._snapshots.take(tick)
+        if second is not None and self._live is not None:
+            self._live.update(self._table(trial, stage, second))
 
     def stage_ended(self, trial: int, stage: Stage, result: StageResult) -> None:
         """Print one line that stays."""
@@ -138,38 +104,32 @@ class LiveView:
     def _name(self, trial: int) -> str:
         return self._plan.trial_names()[trial] if self._plan else str(trial)
 
-    def _table(self, trial: int, stage: Stage) -> Group:
-        second, profile = self._second, stage.profile
-        elapsed_ns = second.seconds * SECOND
+    def _table(self, trial: int, stage: Stage, second: Snapshot | None) -> Group:
+        profile = stage.profile
+        elapsed_ns = max(0, second.elapsed_ns) if second else 0
         done = min(1.0, elapsed_ns / profile.duration_ns)
-        phase = (
-            "draining" if elapsed_ns > profile.duration_ns else "warm-up" if elapsed_ns < stage.judged_from_ns else ""
-        )
         head = Text(f"{self._label}{self._name(trial)} at {stage.name}  ", style="bold")
         head.append("█" * round(done * _BAR) + "░" * (_BAR - round(done * _BAR)), style="cyan")
-        head.append(
-            f"  {min(second.seconds, profile.duration_ns // SECOND)} of {format_duration(profile.duration_ns)}  {phase}"
-        )
-        outcomes, ticks = second.outcomes, list(second.by_worker.values())
-        steps, ok = sum(outcomes.values()), outcomes[Outcome.OK]
-        p50, p95 = second.quantile_ns(0.5), second.quantile_ns(0.95)
-        lag = max((tick.lag_p99_ns for tick in ticks), default=NEVER)
-        cpu = max((tick.health["cpu_share"] for tick in ticks), default=0.0)
-        errors = second.total.total() - second.total[Outcome.OK]
-        kinds = ", ".join(
-            f"{count:,} {self._say(f'outcome.{Outcome(kind).label}')}"
-            for kind, count in second.total.most_common()
-            if kind != Outcome.OK
-        )
+        seconds = min(elapsed_ns, profile.duration_ns) // SECOND
+        phase = second.phase if second and second.phase != "judged" else ""
+        head.append(f"  {seconds} of {format_duration(profile.duration_ns)}  {phase}")
         table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-        table.add_row(
-            "offered", f"{format_rate(stage.rate)} journeys", "in progress", f"{sum(t.active for t in ticks):,}"
-        )
-        table.add_row("steps ended", f"{steps:,}/s", "ended ok", f"{ok:,}/s")
-        table.add_row("response time p50", _time(p50), "p95", _time(p95))
-        table.add_row("errors so far", kinds or f"{errors:,}", "", "")
-        table.add_row("send lag p99", _time(None if lag == NEVER else lag), "generator CPU", format_share(cpu))
+        for row in self._rows(second):
+            table.add_row(*row)
         return Group(head, table)
+
+    def _rows(self, second: Snapshot | None) -> list[tuple[str, str, str, str]]:
+        if second is None:
+            offered = _offered(self._snapshots.first_offered, None) if self._snapshots else ("", "")
+            return [(*offered, "in progress", "0"), *[("", "", "", "")] * 4]
+        kinds = [f"{count:,} {self._say(f'outcome.{kind.label}')}" for kind, count in second.errors_so_far.items()]
+        return [
+            (*_offered(second.offered_per_s, second.due_per_s), "in progress", f"{second.sessions:,}"),
+            ("answered", _rate(second.achieved_per_s, "steps"), "ended ok", _rate(second.goodput_per_s, "steps")),
+            ("response time p50", _time(second.p50_ns), "p95, p99", f"{_time(second.p95_ns)}, {_time(second.p99_ns)}"),
+            ("errors so far", ", ".join(kinds) or "0", "", ""),
+            ("send lag p99", _time(second.lag_p99_ns), "generator CPU", format_share(second.cpu)),
+        ]
 
 
 class OnlyFailures(SilentObserver):
@@ -182,3 +142,14 @@ class OnlyFailures(SilentObserver):
 
 def _time(ns: float | None) -> str:
     return "–" if ns is None else format_duration(ns)
+
+
+def _offered(offered_per_s: float | None, due_per_s: float | None) -> tuple[str, str]:
+    """Return what is offered by plan; for users who begin again as they come back, what they began."""
+    if offered_per_s is None:
+        return "begun", _rate(due_per_s, "journeys")
+    return "offered", _rate(offered_per_s, "journeys")
+
+
+def _rate(per_second: float | None, of: str) -> str:
+    return "–" if per_second is None else f"{format_rate(per_second)} {of}"

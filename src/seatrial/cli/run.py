@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TextIO
 
 import typer
 
@@ -15,6 +17,7 @@ from seatrial.cli import exit_codes
 if TYPE_CHECKING:
     from seatrial.evidence.keys import Signer
     from seatrial.trials.finish import RunResult
+    from seatrial.trials.observer import Observer
 
 __all__ = ["default_workers", "exit_code", "print_result", "register", "stop_at_once"]
 
@@ -37,6 +40,12 @@ def run(
     ] = None,
     trust_python: Annotated[bool, typer.Option(help="Let the plan run its author's Python journeys.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    live: Annotated[
+        str | None,
+        typer.Option(
+            help="Tell of the run in JSON lines, one a second, in a new file or a FIFO; - for standard output."
+        ),
+    ] = None,
 ) -> None:
     """Run a plan's trials, judge them and seal the evidence."""
     from seatrial.authoring.policies import load_policy
@@ -45,6 +54,8 @@ def run(
 
     if backend != "local":
         raise UsageError("no such backend", value=backend, remedy="This installation has: local.")
+    if as_json and live == "-":
+        raise UsageError("--json and --live - both write to standard output", remedy="Name a file for --live.")
     loaded, rules = load_plan(plan), load_policy(policy)
     # The rest once the plan is known to be good: who wrote a wrong one should not wait for it.
     from seatrial.backends.local import LocalBackend
@@ -61,10 +72,36 @@ def run(
         command=["seatrial", *sys.argv[1:]],
         calibration=_read_calibration(calibration),
     )
-    observer = OnlyFailures() if as_json else LiveView()
-    result = execute(loaded, rules, options, LocalBackend, observer, SystemClock(), stop_at_once)
-    print_result(result, as_json)
+    with _told_in_lines(OnlyFailures() if as_json else LiveView(), live) as observer:
+        result = execute(loaded, rules, options, LocalBackend, observer, SystemClock(), stop_at_once)
+    print_result(result, as_json, sys.stderr if live == "-" else sys.stdout)
     raise typer.Exit(exit_code(result))
+
+
+@contextmanager
+def _told_in_lines(view: Observer, live: str | None) -> Iterator[Observer]:
+    """Give an observer that is the view, and writes JSON lines as well where ``live`` says where to."""
+    if live is None:
+        yield view
+        return
+    from seatrial.cli.line_writer import LineWriter
+    from seatrial.clock import SystemClock
+    from seatrial.errors import SeatrialError
+    from seatrial.trials.live_lines import LiveLines
+    from seatrial.trials.observer import Observers
+
+    def say(trouble: str) -> None:
+        print(f"seatrial: --live {live}: {trouble}; the run goes on all the same", file=sys.stderr, flush=True)
+
+    writer = LineWriter(live, say)
+    lines = LiveLines(writer.write, SystemClock())
+    try:
+        yield Observers(view, lines)
+    except SeatrialError as error:
+        lines.failed(str(error))
+        raise
+    finally:
+        writer.close()
 
 
 def exit_code(result: RunResult) -> int:
@@ -89,20 +126,21 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def print_result(result: RunResult, as_json: bool) -> None:
-    """Print what a run showed and where its evidence is."""
+def print_result(result: RunResult, as_json: bool, to: TextIO | None = None) -> None:
+    """Print what a run showed and where its evidence is; to standard output where nothing else is said."""
+    page = to or sys.stdout
     if as_json:
         document = {**result.verdict.as_document(), "bundle": str(result.bundle), "digest": result.digest}
-        print(json.dumps(document, indent=2))
+        print(json.dumps(document, indent=2), file=page)
         return
     from seatrial.reports.text import render_text
 
-    print(render_text(result.verdict, colour=sys.stdout.isatty()))
-    print(f"report    {result.bundle / 'report.html'}")
-    print(f"evidence  {result.bundle}")
-    print(f"digest    sha256:{result.digest}")
+    print(render_text(result.verdict, colour=page.isatty()), file=page)
+    print(f"report    {result.bundle / 'report.html'}", file=page)
+    print(f"evidence  {result.bundle}", file=page)
+    print(f"digest    sha256:{result.digest}", file=page)
     if not result.signed:
-        print("unsigned  no tester's key was given (--key): this evidence can't be confirmed")
+        print("unsigned  no tester's key was given (--key): this evidence can't be confirmed", file=page)
 
 
 def _read_release(path: Path | None) -> bytes | None:

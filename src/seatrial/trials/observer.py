@@ -10,7 +10,7 @@ from seatrial.model.plan import Plan
 from seatrial.model.profile import Stage
 from seatrial.model.verdict import RunVerdict, StageResult
 
-__all__ = ["Observer", "SilentObserver"]
+__all__ = ["Observer", "Observers", "SilentObserver"]
 
 
 class Observer(Protocol):
@@ -68,3 +68,49 @@ class SilentObserver:
 
     def run_ended(self, verdict: RunVerdict) -> None:
         """Do nothing."""
+
+
+class Observers:
+    """Several observers that are told of everything, one after the other.
+
+    Args:
+        all_of_them: At least one.
+    """
+
+    def __init__(self, *all_of_them: Observer) -> None:
+        self._all = all_of_them
+
+    def run_started(self, plan: Plan, bundle: Path, workers: int) -> None:
+        """Tell all of them."""
+        for observer in self._all:
+            observer.run_started(plan, bundle, workers)
+
+    def stage_started(self, trial: int, stage: Stage) -> None:
+        """Tell all of them."""
+        for observer in self._all:
+            observer.stage_started(trial, stage)
+
+    def tick(self, trial: int, stage: Stage, tick: Tick) -> None:
+        """Tell all of them."""
+        for observer in self._all:
+            observer.tick(trial, stage, tick)
+
+    def stage_ended(self, trial: int, stage: Stage, result: StageResult) -> None:
+        """Tell all of them."""
+        for observer in self._all:
+            observer.stage_ended(trial, stage, result)
+
+    def stopping(self) -> None:
+        """Tell all of them."""
+        for observer in self._all:
+            observer.stopping()
+
+    def failed(self, sentence: str) -> None:
+        """Tell all of them."""
+        for observer in self._all:
+            observer.failed(sentence)
+
+    def run_ended(self, verdict: RunVerdict) -> None:
+        """Tell all of them."""
+        for observer in self._all:
+            observer.run_ended(verdict)
