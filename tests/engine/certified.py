@@ -60,6 +60,12 @@ class Authority:
 
     def context(self, name: str = "127.0.0.1", days: int = 30) -> ssl.SSLContext:
         """Return a server's settings with a certificate for ``name`` that ends in ``days``."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.pem(name, days))
+        return context
+
+    def pem(self, name: str = "127.0.0.1", days: int = 30) -> Path:
+        """Return the file of a certificate for ``name`` that ends in ``days``, and of its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         try:
             alternative: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(name))
@@ -78,6 +84,4 @@ class Authority:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
+        return path

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from seatrial.engine.arrivals import FeedRows
 from seatrial.engine.driver import Driver
@@ -290,6 +290,7 @@ class Engine:
         response_ms: float = 1000,
         max_sessions: int = 1000,
         shared: bool = False,
+        transport: Literal["http/2", "http/3"] | None = None,
         hops: int = 0,
         once: bool = True,
         ca: Path | None = None,
@@ -333,6 +334,10 @@ class Engine:
             max_sessions=max_sessions,
             shared=shared,
         )
+        if transport is not None:
+            from seatrial.engine.curl.transport import curl_transport
+
+            driver.transport = curl_transport(driver, transport, shared)
         duration_ns = int(within_ms * MS)
         profile = constant(sessions / (within_ms / 1000), duration_ns)
         stage = Stage(0, 0, "made", profile, "even", 0, int(drain_ms * MS))

@@ -24,6 +24,7 @@ from seatrial.engine.scripted import CompiledJourney
 from seatrial.engine.session import FETCH, PAUSE, REQUEST, Session, StepFailedError, close_flow, journey_broke
 from seatrial.engine.stage import StageDone, StageOrder
 from seatrial.engine.timer import Alarm
+from seatrial.engine.transport import Transport
 from seatrial.errors import EngineError
 from seatrial.model.sample import NEVER, SESSION_STRIDE, Outcome
 from seatrial.units import SECOND
@@ -47,6 +48,9 @@ class Listener(Protocol):
 
 class Driver:
     """Runs sessions against one target.
+
+    Attributes:
+        transport: What carries requests in place of its own HTTP/1.1; set before the first stage, closed with it.
 
     Args:
         target: Where requests go.
@@ -85,6 +89,7 @@ class Driver:
         self.response_wait_ns = response_wait_ns
         self.diagnostics = Diagnostics()
         self.recorder: Recorder
+        self.transport: Transport | None = None
         self._journeys = journeys
         self._feeds = feeds
         self._ordinals = [0] * len(journeys)
@@ -207,7 +212,7 @@ class Driver:
     @property
     def connections(self) -> int:
         """Return the connections held, open or opening."""
-        return len(self._listeners)
+        return len(self._listeners) if self.transport is None else self.transport.connections
 
     @property
     def intended(self) -> int:
@@ -262,6 +267,8 @@ class Driver:
         return StageDone(self._intended, load_end_ns, monotonic_ns())
 
     def _poll(self, now: int, due_ns: int, load_end_ns: int) -> None:
+        if self.transport is not None:
+            due_ns = min(due_ns, self.transport.turn(now))
         if self._pauses:
             due_ns = min(due_ns, self._pauses[0][0])
         if now < load_end_ns:
@@ -347,6 +354,8 @@ class Driver:
         if session.connection is not None:
             session.connection.close()
             session.connection = None
+        if self.transport is not None:
+            self.transport.leave(session)
 
     def _give_up(self, session: Session, now: int) -> None:
         """End a session early: the steps it had left are records too."""
@@ -372,6 +381,8 @@ class Driver:
 
     def close(self) -> None:
         """Close every connection and the reactor itself."""
+        if self.transport is not None:
+            self.transport.close()
         for listener in list(self._listeners.values()):
             if isinstance(listener, Connection):
                 listener.close()

@@ -228,6 +228,12 @@ class Session:
         if connection is not None and connection.state == OPEN:
             self._write(connection, now)
             return
+        wait_ns = self.driver.connect_wait_ns
+        # Who reloads does so whether it is the connection or the answer that does not come.
+        self.driver.expect_by(self, wait_ns if self.reloads is None else min(wait_ns, self._wait_ns), now)
+        if self.driver.transport is not None:
+            self.driver.transport.submit(self, self._data, self._is_head)
+            return
         try:
             self.connection = Connection(self.driver, self)
         except OSError as error:
@@ -235,10 +241,11 @@ class Session:
             if outcome is Outcome.UNSENT:
                 self._sent_ns = NEVER
             self._fail(outcome, detail, now)
-            return
-        wait_ns = self.driver.connect_wait_ns
-        # Who reloads does so whether it is the connection or the answer that does not come.
-        self.driver.expect_by(self, wait_ns if self.reloads is None else min(wait_ns, self._wait_ns), now)
+
+    def on_sent(self, now: int) -> None:
+        """Take the transport's word that the request goes out on a connection that stands."""
+        self.driver.expect_by(self, self._wait_ns, now)
+        self.bytes_out = len(self._data)
 
     def on_open(self) -> None:
         """Take the connection's word that it is open: write the request."""
@@ -275,7 +282,10 @@ class Session:
         """Give up waiting."""
         connection, self.connection = self.connection, None
         received, opened = 0, False
-        if connection is not None:
+        if self.driver.transport is not None:
+            received = self.driver.transport.cancel(self)
+            received, opened = max(received, 0), received != NEVER
+        elif connection is not None:
             received, opened = connection.received, connection.state == OPEN
             connection.owner = None
             connection.close()
@@ -289,7 +299,10 @@ class Session:
         connection = self.connection
         self.driver.answered(self)
         self.waiting = False
-        self.record(Outcome.IN_FLIGHT, 0, 0 if connection is None else connection.received, now)
+        received = 0 if connection is None else connection.received
+        if self.driver.transport is not None:
+            received = max(0, self.driver.transport.cancel(self))
+        self.record(Outcome.IN_FLIGHT, 0, received, now)
         if connection is not None:
             connection.owner = None
 

@@ -291,7 +291,7 @@ def _driver(spec: WorkerSpec, health: HealthMonitor, python_journeys: Mapping[st
         return CompiledJourney(start, lambda session: iter(range(session.step + 1, count)))
 
     journeys: Sequence[CompiledJourney] = [compiled(name, journey) for name, journey in plan.journeys.items()]
-    return Driver(
+    driver = Driver(
         target=target,
         tls=tls_context(target.ca, target.certificate, target.key) if target.tls else None,
         journeys=journeys,
@@ -304,3 +304,8 @@ def _driver(spec: WorkerSpec, health: HealthMonitor, python_journeys: Mapping[st
         shared=plan.connections == "shared",
         first_route=spec.worker,
     )
+    if plan.transport != "http/1.1":
+        from seatrial.engine.curl.transport import curl_transport
+
+        driver.transport = curl_transport(driver, plan.transport, plan.connections == "shared")
+    return driver
