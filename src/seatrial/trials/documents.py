@@ -13,6 +13,7 @@ from seatrial.authoring.python_plan import inspect_journey
 from seatrial.authoring.yaml_plan import LoadedPlan
 from seatrial.engine.arrivals import FeedRows
 from seatrial.engine.http.target import Target
+from seatrial.engine.http.tls import certificate_fingerprint
 from seatrial.evidence.bundle import CALIBRATION, ENVIRONMENT, PLAN, POLICY, RELEASE
 from seatrial.evidence.canonical import sha256_hex
 from seatrial.model.plan import plan_document
@@ -81,7 +82,24 @@ def write_documents(
         feeds=facts,
         addresses=[at[0] for _, at in target.addresses] if target else [],
     )
-    workspace.write_json(ENVIRONMENT, environment | {"code": _write_code(workspace, loaded)})
+    further = {"code": _write_code(workspace, loaded), "network": _network(target)}
+    workspace.write_json(ENVIRONMENT, environment | further)
+
+
+def _network(target: Target | None) -> dict[str, Any]:
+    """Return how connections reach the target, beside its addresses; only what is out of the ordinary.
+
+    Of the client's certificate the fingerprint alone is kept, of its key nothing.
+    """
+    if target is None:
+        return {}
+    facts = {
+        "source_addresses": list(target.sources),
+        "proxy": target.proxy.authority if target.proxy else None,
+        "left_out": list(target.left_out),
+        "client_certificate_sha256": certificate_fingerprint(target.certificate) if target.certificate else None,
+    }
+    return {name: fact for name, fact in facts.items() if fact}
 
 
 def _write_code(workspace: Workspace, loaded: LoadedPlan) -> dict[str, Any]:

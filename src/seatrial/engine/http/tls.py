@@ -86,13 +86,16 @@ def certificate_fingerprint(file: str) -> str:
     """Return the SHA-256 of a PEM file's first certificate in DER, in hexadecimal, as other tools show it.
 
     Raises:
-        OSError: it can't be read.
-        ValueError: it holds no certificate.
+        UsageError: it holds no certificate, or can't be read.
     """
-    found = _CERTIFICATE.search(Path(file).read_text("latin-1"))
-    if found is None:
-        raise ValueError(f"{file} holds no certificate")
-    return sha256(ssl.PEM_cert_to_DER_cert(found[0])).hexdigest()
+    try:
+        found = _CERTIFICATE.search(Path(file).read_text("latin-1"))
+        if found is not None:
+            return sha256(ssl.PEM_cert_to_DER_cert(found[0])).hexdigest()
+        reason = "it holds none"
+    except (OSError, ValueError) as error:
+        reason = str(error)
+    raise UsageError(f"the client's certificate can't be used ({reason})", value=file, remedy="Name a PEM file.")
 
 
 def alert_of(error: OSError) -> str | None:
