@@ -65,6 +65,15 @@ def test_connections_that_were_never_held_at_once_are_not_added_up() -> None:
     assert codes(made) == set()
 
 
+def test_what_a_worker_said_last_is_not_counted_once_it_has_fallen_silent() -> None:
+    early, late = (at <= STARTED + 20 * SECOND), (at >= STARTED + 30 * SECOND)
+    made = but(GOOD, "connections", 20_000, pl.when(pl.col("worker") == 0).then(early).otherwise(late))
+    rows = made.health.filter(pl.when(pl.col("worker") == 0).then(early).otherwise(True))
+    used, limit = ports_used(rows) or (0, 0)
+    assert 20_000 <= used < 20_100  # and the few sessions that the other held then
+    assert limit == 28_232
+
+
 @pytest.mark.parametrize("column", ["files_limit", "ports_limit"])
 def test_a_limit_that_the_machine_does_not_tell_is_not_reached(column: str) -> None:
     made = but(but(but(GOOD, "open_files", 10**6), "connections", 10**6), column, -1)
