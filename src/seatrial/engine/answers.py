@@ -13,10 +13,10 @@ import orjson
 from seatrial.engine.http.coding import decoded
 from seatrial.engine.http.message import ProtocolError, Response
 from seatrial.engine.session import Session
-from seatrial.model.journey import Check, Extract
+from seatrial.model.answer import Check, Extract, Size
 from seatrial.model.sample import Outcome
 
-__all__ = ["MISSING", "CheckAnswer", "compile_check", "compile_extract", "json_of"]
+__all__ = ["MISSING", "CheckAnswer", "compile_check", "compile_extract", "json_of", "text_of"]
 
 MISSING: Final = object()
 
@@ -24,8 +24,10 @@ CheckAnswer = Callable[[Response], tuple[Outcome, str]]
 _Walk = Callable[[Any], list[Any]]
 _OK: Final = (Outcome.OK, "")
 
+_CHARSET: Final = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9_.:+-]{1,40})", re.IGNORECASE)
 _SAME_IN_BOTH: Final = frozenset({str, int, bool, type(None)})
 _PLAIN_PATH = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_]*|\[\d+\]|\[\*\])*")
+_ONE_MATCH = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_]*|\[\d+\])+")
 _PLAIN_PART = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]|(\[\*\])")
 
 
@@ -39,6 +41,21 @@ def json_of(response: Response) -> Any:
         return json.loads(response.body)
     except RecursionError as error:
         raise ValueError("JSON that is nested too deeply") from error
+
+
+def text_of(response: Response) -> str:
+    """Return the body as text: UTF-8, or else in the charset that its Content-Type names; what is neither is replaced.
+
+    Pages in Big5 are read so; a page that is UTF-8 is taken for it whatever its head says.
+    """
+    try:
+        return response.body.decode()
+    except UnicodeDecodeError:
+        named = _CHARSET.search("".join(response.headers("content-type")[:1]))
+        try:
+            return response.body.decode(named[1] if named else "utf-8", "replace")
+        except (LookupError, ValueError):  # no charset of text
+            return response.body.decode("utf-8", "replace")
 
 
 def _walk_json(walk: _Walk, response: Response, choose: Callable[[int], int]) -> Any:
@@ -129,10 +146,19 @@ def _children(value: Any) -> list[Any]:
 
 
 def compile_extract(extract: Extract) -> Callable[[Response, Session], Any]:
-    """Return a function that gives the extracted value, or ``MISSING``."""
+    """Return a function that gives the extracted value, or ``MISSING``.
+
+    A value taken by regex, CSS selector, header or cookie is text. A cookie is what the session holds once the
+    answer's own have been stored.
+    """
     pick = extract.pick
+    if extract.cookie is not None:
+        name = extract.cookie
+        return lambda response, session: session.cookies.get(name, MISSING)
     if extract.json_path is not None:
         walk = _json_finder(extract.json_path)
+        if _ONE_MATCH.fullmatch(extract.json_path):
+            return _only_match(extract.json_path, walk)
         if pick == "random":
             return lambda response, session: _walk_json(walk, response, session.draw)
         choose = _first if pick == "first" else _last
@@ -150,6 +176,27 @@ def compile_extract(extract: Extract) -> Callable[[Response, Session], Any]:
     return take
 
 
+def _only_match(path: str, walk: _Walk) -> Callable[[Response, Session], Any]:
+    """Return what takes the value at a path of names and indexes: what most journeys extract."""
+    parts: list[Any] = [name or int(index) for name, index, _ in _PLAIN_PART.findall(path)]
+    wanted = [dict if isinstance(part, str) else list for part in parts]
+    steps = list(zip(parts, wanted, strict=True))
+    loads = orjson.loads
+
+    def take(response: Response, session: Session) -> Any:
+        try:
+            value = loads(response.body)
+            for part, kind in steps:
+                if type(value) is not kind:
+                    return MISSING
+                value = value[part]
+        except (LookupError, orjson.JSONDecodeError):
+            return _walk_json(walk, response, _first)
+        return value if type(value) in _SAME_IN_BOTH else _walk_json(walk, response, _first)
+
+    return take
+
+
 def _first(count: int) -> int:
     return 0
 
@@ -162,11 +209,28 @@ def _text_finder(extract: Extract) -> Callable[[Response], list[str]]:
     if extract.regex is not None:
         pattern = re.compile(extract.regex)
         group = 1 if pattern.groups else 0
-        return lambda response: [
-            match[group] for match in pattern.finditer(response.body.decode("utf-8", "replace")) if match[group]
-        ]
+        return lambda response: [match[group] for match in pattern.finditer(text_of(response)) if match[group]]
+    if extract.css is not None:
+        return _css_finder(extract.css, extract.attribute)
     name = str(extract.header)
     return lambda response: list(response.headers(name))
+
+
+def _css_finder(selector: str, attribute: str | None) -> Callable[[Response], list[str]]:
+    """Return a function from a page to the texts, or the attribute, of the elements that a selector finds."""
+    # Here and not above: most plans select nothing, and this takes time to load.
+    from selectolax.lexbor import LexborHTMLParser
+
+    def texts(response: Response) -> list[str]:
+        found = (node.text(deep=True).strip() for node in LexborHTMLParser(text_of(response)).css(selector))
+        return [text for text in found if text]
+
+    def attributes(response: Response) -> list[str]:
+        found = (node.attributes for node in LexborHTMLParser(text_of(response)).css(selector))
+        # An attribute without a value is an empty one (HTML, 13.1.2.3).
+        return [each[attribute] or "" for each in found if attribute in each]
+
+    return texts if attribute is None else attributes
 
 
 def compile_check(check: Check) -> CheckAnswer:
@@ -209,6 +273,8 @@ def _tests(check: Check) -> list[Callable[[Response], str]]:
     tests: list[Callable[[Response], str]] = []
     if check.contains is not None:
         tests.append(_contains(check.contains))
+    if check.size is not None:
+        tests.append(_sized(check.size))
     if check.matches is not None:
         tests.append(_matches(check.matches))
     tests += [_json_equals(path, wanted) for path, wanted in check.json_values.items()]
@@ -217,15 +283,33 @@ def _tests(check: Check) -> list[Callable[[Response], str]]:
 
 
 def _contains(text: str) -> Callable[[Response], str]:
-    wanted = text.encode()
-    return lambda response: "" if wanted in response.body else f"body does not contain {text!r}"
+    wanted, ascii_only = text.encode(), text.isascii()
+
+    def test(response: Response) -> str:
+        if wanted in response.body or (not ascii_only and text in text_of(response)):
+            return ""
+        return f"body does not contain {text!r}"
+
+    return test
+
+
+def _sized(size: Size) -> Callable[[Response], str]:
+    least, most = size.at_least or 0, size.at_most
+
+    def test(response: Response) -> str:
+        length = len(response.body)
+        if length < least:
+            return f"a body of {length} bytes, fewer than {least}"
+        return f"a body of {length} bytes, more than {most}" if most is not None and length > most else ""
+
+    return test
 
 
 def _matches(pattern: str) -> Callable[[Response], str]:
     compiled = re.compile(pattern)
 
     def test(response: Response) -> str:
-        found = compiled.search(response.body.decode("utf-8", "replace"))
+        found = compiled.search(text_of(response))
         return "" if found else f"body does not match {pattern!r}"
 
     return test

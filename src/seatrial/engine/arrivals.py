@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
+
+from seatrial.errors import EngineError
 
 if TYPE_CHECKING:
     from seatrial.engine.session import Session
     from seatrial.engine.stage import StageOrder
 
-__all__ = ["Arrival", "FeedRows", "arrivals_of"]
+__all__ = ["Arrival", "FeedRows", "Source", "arrivals_of"]
 
 
 class Arrival(NamedTuple):
@@ -34,31 +36,43 @@ class Arrival(NamedTuple):
     ordinal: int
 
 
+class Source(Protocol):
+    """What gives each session the value of one of its variables."""
+
+    def row(self, ordinal: int, session: Session) -> Any:
+        """Return the value for a session, the ``ordinal``-th of its journey in the trial."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class FeedRows:
     """A feed as workers hold it.
 
     Attributes:
         columns: Names.
-        rows: Values, at least one row.
+        rows: Values, at least one row: texts of a CSV file, JSON values of JSON lines.
         order: How rows are given out.
     """
 
     columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
+    rows: Sequence[tuple[Any, ...]]
     order: Literal["unique", "cycle", "random"]
 
-    def row(self, ordinal: int, session: Session) -> dict[str, str]:
+    def row(self, ordinal: int, session: Session) -> dict[str, Any]:
         """Return the row for a session.
 
         Raises:
-            IndexError: a unique feed has no row left; checked before the run, so this is a defect.
+            EngineError: a unique feed has no row left. The plan was checked for it, and no row is given out twice.
         """
         if self.order == "random":
             ordinal = session.draw(len(self.rows))
         elif self.order == "cycle":
             ordinal %= len(self.rows)
-        return dict(zip(self.columns, self.rows[ordinal], strict=True))
+        try:
+            return dict(zip(self.columns, self.rows[ordinal], strict=True))
+        except IndexError as error:
+            what = f"a feed has no row left for session {ordinal + 1:,} of its journey"
+            raise EngineError(what, value=f"{len(self.rows):,} rows", remedy="Give the file more rows.") from error
 
 
 def arrivals_of(order: StageOrder, ordinals: list[int]) -> Iterator[Arrival]:

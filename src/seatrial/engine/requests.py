@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from json.encoder import encode_basestring as json_text
 from typing import Any
 from urllib.parse import quote
 
 from seatrial.engine.cookies import cookie_bytes
+from seatrial.engine.multipart import Files, MultipartBody
 from seatrial.model.request import Auth, RequestStep
-from seatrial.model.template import Variable, parse_template
+from seatrial.model.template import Variable, parse_template, variables_in
 
 __all__ = ["Render", "UnsetVariableError", "compile_request", "origin_of"]
 
@@ -176,19 +178,56 @@ def _body_parts(step: RequestStep) -> tuple[list[_Part] | None, str | None]:
     return None, None
 
 
-def compile_request(step: RequestStep, base: str, fields: Mapping[str, str], auth: Auth | None = None) -> Render:
+def _own_auth_parts(auth: Auth) -> list[_Part]:
+    """Return the Authorization field (RFC 7617 in UTF-8, RFC 6750) as text parts."""
+    if auth.basic is None:
+        return ["authorization: Bearer ", *_parts(str(auth.bearer), _head_safe), "\r\n"]
+    user, password = (_joiner(_parts(text, _head_safe)) for text in (auth.basic.user, auth.basic.password))
+
+    def credentials(variables: Variables) -> str:
+        name = user(variables)
+        if ":" in name:
+            raise UnsetVariableError(f"a user name with a colon can't be sent: {name[:40]!r}")
+        return b64encode(f"{name}:{password(variables)}".encode(errors="surrogatepass")).decode()
+
+    return ["authorization: Basic ", credentials, "\r\n"]
+
+
+def _auth_parts(own: Auth | None, general: Auth | None) -> list[_Part]:
+    """Return the Authorization field of a step: its own, or its journey's once all of its variables have values."""
+    if own is not None:
+        return _own_auth_parts(own)
+    if general is None:
+        return []
+    field = _joiner(_own_auth_parts(general))
+    names = {variable.name for variable in variables_in(general.model_dump(exclude_none=True))}
+    return [lambda variables: field(variables) if all(name in variables for name in names) else ""]
+
+
+def compile_request(
+    step: RequestStep,
+    base: str,
+    fields: Mapping[str, str],
+    auth: Auth | None = None,
+    files: Files | None = None,
+) -> Render:
     """Return a function from (variables, cookies) to the whole request as bytes.
 
     Args:
         step: The step.
         base: Path in front of the step's own, after ``http://host:port`` where a proxy is told the whole address.
         fields: Header fields of every request, ``host`` among them; the step's own win.
-        auth: As whom, where the step does not say.
+        auth: As whom, where the step does not say; sent as soon as its variables have values.
+        files: Where the files of multipart bodies are read; needed only for those.
 
     The function raises :class:`UnsetVariableError` when a variable has no value.
+
+    Raises:
+        EngineError: a file of a multipart body can't be read.
     """
     body, kind = _body_parts(step)
     own = {name.lower() for name in step.headers}
+    authorised = [] if "authorization" in own else _auth_parts(step.auth, auth)
     origin = origin_of(base)
     path: list[_Part] = [f"{step.method} {origin}", *_path_parts(step, base.removeprefix(origin))]
     if step.query:
@@ -201,11 +240,53 @@ def compile_request(step: RequestStep, base: str, fields: Mapping[str, str], aut
     taken = own | {name.lower() for name in fields}
     general = {"content-type": kind, **fields} if kind and "content-type" not in taken else dict(fields)
     for name, value in general.items():
-        if name.lower() not in own:
+        replaced = (authorised and name.lower() == "authorization") or (
+            step.multipart is not None and name.lower() == "content-type"
+        )
+        if name.lower() not in own and not replaced:
             head.append(f"{name}: {value}\r\n")
+    head += authorised
     for name, value in step.headers.items():
         head += [f"{name}: ", *_parts(value, _head_safe), "\r\n"]
+    if step.multipart is not None and files is not None:
+        return _multipart_renderer(head, MultipartBody(step.multipart, files, _text_filler))
     return _renderer(head, body, step.method)
+
+
+def _text_filler(template: str) -> str | Callable[[Variables], str]:
+    parts = _parts(template, str)
+    if all(isinstance(part, str) for part in parts):
+        return "".join(map(str, parts))
+    return _joiner(parts)
+
+
+def _multipart_renderer(head: list[_Part], body: MultipartBody) -> Render:
+    start_of = _joiner(head)
+
+    def fields_of(boundary: str, content: bytes) -> str:
+        return f"content-type: multipart/form-data; boundary={boundary}\r\ncontent-length: {len(content)}\r\n"
+
+    fixed = None if body.fixed is None else fields_of(body.boundary, body.fixed)
+    if fixed is not None and body.fixed is not None and all(isinstance(part, str) for part in head):
+        return _constant((start_of({}) + fixed).encode(), body.fixed)
+
+    def filled(variables: Variables, cookies: Mapping[str, str]) -> bytes:
+        boundary, content = body.render(variables)
+        start = (start_of(variables) + (fixed or fields_of(boundary, content))).encode(errors="surrogatepass")
+        # One join: a large file is copied once.
+        return b"".join((start, _cookie_field(cookies) if cookies else b"", b"\r\n", content))
+
+    return filled
+
+
+def _constant(start: bytes, content: bytes) -> Render:
+    """Return what renders a request in which only the session's cookies change."""
+    whole = start + b"\r\n" + content
+
+    def fixed(variables: Variables, cookies: Mapping[str, str]) -> bytes:
+        return b"".join((start, _cookie_field(cookies), b"\r\n", content)) if cookies else whole
+
+    return fixed
 
 
 def _renderer(head: list[_Part], body: list[_Part] | None, method: str) -> Render:
@@ -214,13 +295,7 @@ def _renderer(head: list[_Part], body: list[_Part] | None, method: str) -> Rende
     if all(isinstance(part, str) for part in [*head, *(body or [])]):
         content = content_of({}).encode()
         length = f"content-length: {len(content)}\r\n" if sends_length else ""
-        start = (start_of({}) + length).encode()
-        whole = start + b"\r\n" + content
-
-        def fixed(variables: Variables, cookies: Mapping[str, str]) -> bytes:
-            return start + _cookie_field(cookies) + b"\r\n" + content if cookies else whole
-
-        return fixed
+        return _constant((start_of({}) + length).encode(), content)
 
     def filled(variables: Variables, cookies: Mapping[str, str]) -> bytes:
         # JSON from a service may hold half a surrogate pair; it goes back as it came, and nothing breaks.
