@@ -11,7 +11,7 @@ from seatrial.model.reasons import PHRASE_PLACES, PHRASES, REASONS, sentence
 from seatrial.model.verdict import Reason
 
 SOURCE = Path(seatrial.__file__).parent
-USERS = [path for path in SOURCE.rglob("*.py") if path.name != "reasons.py"]
+USERS = [path for path in SOURCE.rglob("*.py") if path.name not in ("reasons.py", "reasons_evidence.py")]
 TEXT = "\n".join(path.read_text(encoding="utf-8") for path in USERS)
 QUOTED = set(re.findall(r'"([a-z]+\.[a-z_]+)"', TEXT))
 ROOMS = {code.partition(".")[0] for code in REASONS}
@@ -52,7 +52,7 @@ def test_every_code_that_is_used_has_a_sentence() -> None:
     used = set(re.findall(r'code="([a-z]+\.[a-z_]+)"', TEXT))
     used |= {code for code in QUOTED if code.partition(".")[0] in {"validity", "objective", "capacity", "breakpoint"}}
     assert sorted(used - set(REASONS)) == []
-    assert {"run", "objective", "capacity", "breakpoint", "service", "validity", "generator"} == ROOMS
+    assert {"run", "objective", "capacity", "breakpoint", "service", "load", "steps", "validity", "generator"} == ROOMS
 
 
 def test_phrases_are_put_in_the_sentence_s_own_language() -> None:

@@ -7,6 +7,7 @@ here.
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -207,15 +208,20 @@ class PlanChecks:
                     target.line, "a target beyond loopback that nobody authorises", target.written, remedy
                 )
         if authorisation is not None and node is not None and trials:
-            peak = max(stage.profile.peak for _, stages in trials for stage in stages)
+            peak = max(stage.peak for _, stages in trials for stage in stages)
             rate = node.get("max_rate")
             if rate is not None and peak > authorisation.max_rate * (1 + 1e-9):
                 what = f"authorised for less than the plan's peak of {peak:g}/s"
-                self.problems.add(rate.line, what, rate.written, "Lower the trials, or have the rate authorised.")
+                remedy = "Lower the trials, or have the rate authorised."
+                if peak == math.inf:
+                    what = "authorised for a highest rate, which users who rest nowhere or all begin at once don't have"
+                    remedy = "Give the users a ramp, and pacing or think."
+                self.problems.add(rate.line, what, rate.written, remedy)
 
     def _sessions(self, trials: list[tuple[Node, tuple[Stage, ...]]]) -> None:
         """Add every journey that no session of some trial takes, and every feed that some trial would exhaust."""
         journeys = self.root.get("journeys")
+        trials = self._open(trials)
         if journeys is None or journeys.kind != "mapping" or not journeys.entries or not trials:
             return
         weights = [_weight(journey) for journey in journeys.entries.values()]
@@ -236,6 +242,30 @@ class PlanChecks:
                     self.problems.add(trial.line, "a trial in which no session takes a journey", name, remedy)
         most = dict(zip(journeys.entries, (max(column) for column in zip(*counts, strict=True)), strict=True))
         self._unique_feeds(most)
+
+    def _open(self, trials: list[tuple[Node, tuple[Stage, ...]]]) -> list[tuple[Node, tuple[Stage, ...]]]:
+        """Return the trials whose sessions can be counted beforehand; add what is wrong with those of users.
+
+        How many iterations users come to depends on the service, so nobody knows how many rows they need.
+        """
+        closed = [(node, stages[0].users) for node, stages in trials if stages[0].users is not None]
+        cap = self.root.get("max_sessions")
+        most = (
+            cap.scalar if cap is not None and isinstance(cap.scalar, int) else Plan.model_fields["max_sessions"].default
+        )
+        for node, users in closed:
+            written = node.get("users")
+            if users is not None and users.count > most:
+                remedy = "Raise max_sessions, or take fewer users."
+                self.problems.add(
+                    node.line, f"more users than the {most:,} sessions permitted", written and written.written, remedy
+                )
+        for name, variable in self.tables if closed else ():
+            feed = self.root.get("journeys", name, "feed", variable)
+            if feed is not None and self._is_unique(name, variable):
+                what = "rows that are each to be used once, for users who begin again and again"
+                self.problems.add(feed.line, what, feed.written or None, "Write order: cycle or order: random.")
+        return [(node, stages) for node, stages in trials if stages[0].users is None]
 
     def _unique_feeds(self, most: Mapping[str, int]) -> None:
         """Add every feed of unique rows that has fewer than the ``most`` sessions of its journey in a trial."""

@@ -67,6 +67,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "Plan/tear_down/auth": Auth,
     "Plan/stop": StopRules,
     "Plan/trials/*/load": LoadTrial,
+    "Plan/trials/*/load/think/ThinkTime": ThinkTime,
     "Plan/trials/*/load/shape": Shape,
     "Plan/trials/*/load/shape/steps/*": HeldLevel,
     "Plan/trials/*/load/shape/spike": Spike,

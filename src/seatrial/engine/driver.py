@@ -24,6 +24,7 @@ from seatrial.engine.scripted import CompiledJourney
 from seatrial.engine.session import FETCH, PAUSE, REQUEST, Session, StepFailedError, close_flow, journey_broke
 from seatrial.engine.stage import StageDone, StageOrder
 from seatrial.engine.timer import Alarm
+from seatrial.engine.users import UserArrivals
 from seatrial.engine.transport import Transport
 from seatrial.errors import EngineError
 from seatrial.model.sample import NEVER, SESSION_STRIDE, Outcome
@@ -107,6 +108,7 @@ class Driver:
         self._pauses: list[tuple[int, int, Session]] = []
         self.deadlines: dict[int, OrderedDict[Session, int]] = {}
         self._failed: deque[tuple[Session, StepFailedError]] = deque()
+        self._users: UserArrivals | None = None
         self._intended = 0
         self._stop_by_ns = NEVER
         self._next_tick_ns = 0
@@ -238,7 +240,8 @@ class Driver:
         """
         self.recorder = recorder
         self._intended = 0
-        arrivals = arrivals_of(order, self._ordinals)
+        self._users = None if order.draws is None else UserArrivals(order, order.draws)
+        arrivals = self._users or arrivals_of(order, self._ordinals)
         upcoming = next(arrivals, None)
         load_over_ns = load_end_ns = order.start_ns + order.duration_ns
         give_up_ns = load_end_ns + order.drain_ns
@@ -255,6 +258,8 @@ class Driver:
                 upcoming = next(arrivals, None)
                 admitted += 1
             self._due(now)
+            if self._users is not None and self._stop_by_ns == NEVER:
+                upcoming = self._users.earliest(upcoming)
             if upcoming is None and (now >= give_up_ns or not self._active) and now >= min(load_over_ns, give_up_ns):
                 break
             if now >= self._next_tick_ns:
@@ -343,12 +348,16 @@ class Driver:
             session.step = step
             session.record(Outcome.UNSENT, 0, 0, now)
         self.diagnostics.add(session.journey, 0, Outcome.UNSENT, self._full)
+        if self._users is not None:
+            self._users.ended(session, now, turned_away=True)
 
     def _finish(self, session: Session) -> None:
         session.flow = None
         if session.parent is not None and session.parent.page is not None:
             session.parent.page.fetched(self, session, session.parent)
         self._active.discard(session)
+        if self._users is not None and session.parent is None:
+            self._users.ended(session, session.ready_ns)
         if session.page is not None:
             session.page.close()
         if session.connection is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seatrial.model.schedule import Schedule
+from seatrial.model.users import UserDraws
 
 __all__ = ["StageDone", "StageOrder"]
 
@@ -21,6 +22,7 @@ class StageOrder:
         drain_ns: Longest wait for the tail.
         worker: Index of this worker.
         workers: Number of workers.
+        draws: Of a closed model, whose schedule is empty; None of an open one.
     """
 
     schedule: Schedule
@@ -30,6 +32,7 @@ class StageOrder:
     drain_ns: int
     worker: int
     workers: int
+    draws: UserDraws | None = None
 
 
 @dataclass(frozen=True, slots=True)

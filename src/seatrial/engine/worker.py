@@ -31,6 +31,7 @@ from seatrial.model.plan import Plan
 from seatrial.model.profile import Stage
 from seatrial.model.sample import NEVER, Outcome
 from seatrial.model.schedule import Schedule
+from seatrial.model.users import UserDraws
 from seatrial.samples.codec import Rows
 from seatrial.samples.spool import health_file, stage_file
 
@@ -225,6 +226,9 @@ def _run_stage(
         drain_ns=stage.drain_ns,
         worker=spec.worker,
         workers=spec.workers,
+        draws=None
+        if stage.users is None
+        else UserDraws(spec.plan_digest, spec.plan.seed, stage.trial, stage.index, stage.users, spec.plan.weights),
     )
 
     def tick() -> None:

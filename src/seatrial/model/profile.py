@@ -14,10 +14,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from seatrial.model.users import Users
 
 __all__ = ["Arrivals", "Profile", "Segment", "Stage", "constant"]
 
+Numbers = TypeVar("Numbers", int, npt.NDArray[np.int64])
 Arrivals = Literal["even", "poisson"]
 
 
@@ -149,6 +155,8 @@ class Stage:
         arrivals: How arrivals are spread.
         judged_from_ns: Records intended before this offset are warm-up and stay out of the verdict.
         drain_ns: How long after the last arrival unfinished steps may still finish; then they are in flight.
+        users: Who begins again and again, in a closed model: the profile then says no more than how long. None in an
+            open one.
     """
 
     trial: int
@@ -158,6 +166,7 @@ class Stage:
     arrivals: Arrivals
     judged_from_ns: int
     drain_ns: int
+    users: Users | None = None
 
     @property
     def judged(self) -> Profile:
@@ -166,8 +175,17 @@ class Stage:
 
     @property
     def rate(self) -> float:
-        """Return the mean rate that is judged: the level, where one is held."""
+        """Return the mean rate that is judged: the level, where one is held; 0 in a closed model, which plans none."""
         return self.judged.mean
+
+    @property
+    def peak(self) -> float:
+        """Return the most sessions per second that it can begin; infinite for users whom only the service holds up."""
+        return self.profile.peak if self.users is None else self.users.peak
+
+    def worker_of(self, session: Numbers, workers: int) -> Numbers:
+        """Return the worker that runs each session, by its number in the stage."""
+        return (session if self.users is None else session % self.users.count) % workers
 
 
 def constant(rate: float, duration_ns: int) -> Profile:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from seatrial.model.document import Duration, Limit, LoadLevel, Name, Strict, rule_broken
 from seatrial.model.objective import Load, Metric
 from seatrial.model.profile import Arrivals, Profile, Segment, Stage, constant
 from seatrial.model.shape import Shape
+from seatrial.model.steps import ThinkTime
+from seatrial.model.users import MOST_USERS, Users
 from seatrial.units import format_duration
 
 if TYPE_CHECKING:
@@ -31,12 +33,19 @@ class _Trial(Strict):
         return self.name or str(getattr(self, "kind"))  # noqa: B009 -- each kind declares its literal
 
 
-_HELD, _SHAPED = ("at", "for"), ("shape", "judge_from")
-#: What pydantic can't derive from the fields: a load trial is written in one of two forms.
+_HELD, _SHAPED, _CLOSED = ("at", "for"), ("shape", "judge_from"), ("users", "pacing", "think")
+
+
+def _form(needed: tuple[str, ...], foreign: tuple[str, ...]) -> dict[str, Any]:
+    return {"required": [*needed], "not": {"anyOf": [{"required": [key]} for key in foreign]}}
+
+
+#: What pydantic can't derive from the fields: a load trial is written in one of three forms.
 _FORMS: dict[str, Any] = {
     "oneOf": [
-        {"required": [*_HELD], "not": {"anyOf": [{"required": [key]} for key in _SHAPED]}},
-        {"required": ["shape"], "not": {"anyOf": [{"required": [key]} for key in _HELD]}},
+        _form(_HELD, (*_SHAPED, *_CLOSED)),
+        _form(("shape",), (*_HELD, *_CLOSED)),
+        _form(("users", "for"), ("at", *_SHAPED, "arrivals")),
     ]
 }
 
@@ -44,15 +53,20 @@ _FORMS: dict[str, Any] = {
 class LoadTrial(_Trial):
     """Load as it is expected: does the service keep its limits?
 
-    It is either a level that is held, with ``at`` and ``for``, or a shape. One stage in both cases.
+    It is a level that is held, with ``at`` and ``for``, or a shape, or a number of users who begin again when they
+    are through (a closed model), with ``users`` and ``for``. One stage in each case.
 
     Attributes:
         at: The load level that is held.
         duration: How long it is held and judged (key ``for``).
-        ramp: First of all, load that rises from nothing to the level; kept out of the verdict.
+        ramp: First of all, load that rises from nothing to the level, or users who begin evenly over it; kept out of
+            the verdict.
         warmup: After that, the level held as it will be judged; kept out of the verdict too.
         shape: Load that changes over time, in place of the four above.
         judge_from: With a shape, how long from its start is kept out of the verdict; nothing where it is not given.
+        users: How many users there are, in place of a level or a shape.
+        pacing: Each user begins an iteration so long after the last began; at once, where that one took longer.
+        think: Each user rests so long after an iteration, in place of ``pacing``: a duration or a distribution.
     """
 
     model_config = ConfigDict(json_schema_extra=_FORMS)
@@ -64,6 +78,15 @@ class LoadTrial(_Trial):
     warmup: Duration = 0
     shape: Shape | None = None
     judge_from: Duration | None = None
+    users: Annotated[int, Field(ge=1, le=MOST_USERS)] | None = None
+    pacing: Annotated[Duration, Field(gt=0)] | None = None
+    think: (
+        Annotated[
+            Annotated[Duration, Tag("duration")] | Annotated[ThinkTime, Tag("ThinkTime")],
+            Discriminator(lambda value: "ThinkTime" if isinstance(value, dict | ThinkTime) else "duration"),
+        ]
+        | None
+    ) = None
 
     @property
     def unjudged_ns(self) -> int:
@@ -72,15 +95,23 @@ class LoadTrial(_Trial):
 
     @property
     def level(self) -> str:
-        """Return what is offered, in a few words: ``1 P``, ``0.05–2 P``."""
+        """Return what is offered, in a few words: ``1 P``, ``0.05–2 P``, ``200 users``."""
+        if self.users is not None:
+            return "1 user" if self.users == 1 else f"{self.users:,} users"
         return str(self.at) if self.shape is None else self.shape.title
 
     @model_validator(mode="after")
     def _one_form(self) -> LoadTrial:
+        if self.users is not None:
+            return self._closed_form()
+        for key, rest in (("pacing", self.pacing), ("think", self.think)):
+            if rest is not None:
+                raise rule_broken(f"'{key}' without users; write users in place of a level or a shape", key)
         if self.shape is None:
             for key, value in (("at", self.at), ("for", self.duration)):
                 if value is None:
-                    raise rule_broken(f"a load trial without '{key}'; add {key}, or a shape in place of at and for")
+                    message = f"a load trial without '{key}'; add {key}, or a shape or users in place of a level"
+                    raise rule_broken(message)
             if self.judge_from is not None:
                 message = "judge_from belongs to a shape; write warmup for what is held and not judged"
                 raise rule_broken(message, "judge_from")
@@ -97,6 +128,19 @@ class LoadTrial(_Trial):
             raise rule_broken("a shape that offers nothing from there on; write a shorter time", "judge_from")
         return self
 
+    def _closed_form(self) -> LoadTrial:
+        foreign = {"at": self.at, "shape": self.shape, "judge_from": self.judge_from, "arrivals": self.arrivals}
+        for key, value in foreign.items():
+            if value is not None:
+                raise rule_broken(f"'{key}' beside users, who begin when they are through; write one of them", key)
+        if self.duration is None:
+            raise rule_broken("users without 'for'; say how long they go on")
+        if self.pacing is not None and self.think is not None:
+            raise rule_broken(
+                "both pacing and think; write how far beginnings are apart, or how long users rest", "think"
+            )
+        return self
+
     @model_validator(mode="after")
     def _no_capacity(self) -> LoadTrial:
         for index, objective in enumerate(self.objectives):
@@ -106,9 +150,14 @@ class LoadTrial(_Trial):
         return self
 
     def profile(self, peak: float) -> Profile:
-        """Return what is offered: the shape, or the rise, the warm-up and the level; ``peak`` is P in journeys/s."""
+        """Return what is offered: the shape, or the rise, the warm-up and the level; ``peak`` is P in journeys/s.
+
+        Of users nothing is planned but how long they go on: a rate of zero.
+        """
         if self.shape is not None:
             return self.shape.profile(peak)
+        if self.users is not None and self.duration is not None:
+            return constant(0.0, self.ramp + self.warmup + self.duration)
         if self.at is None or self.duration is None:
             raise AssertionError("a load trial has a level or a shape")
         rate = self.at.rate(peak)
@@ -118,7 +167,8 @@ class LoadTrial(_Trial):
     def stages(self, trial: int, plan: Plan) -> tuple[Stage, ...]:
         """Return its one stage."""
         profile, arrivals = self.profile(plan.demand.peak), self.arrivals or plan.arrivals
-        return (Stage(trial, 0, self.level, profile, arrivals, self.unjudged_ns, plan.drain_ns),)
+        users = None if self.users is None else Users(self.users, self.ramp, self.pacing, self.think or 0)
+        return (Stage(trial, 0, self.level, profile, arrivals, self.unjudged_ns, plan.drain_ns, users),)
 
 
 class StressTrial(_Trial):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import Field, computed_field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, computed_field, model_serializer, model_validator
 
 from seatrial.model.document import Strict
 from seatrial.model.reasons import sentence
@@ -20,6 +20,7 @@ __all__ = [
     "Capacity",
     "ObjectiveResult",
     "Reason",
+    "Retries",
     "RunVerdict",
     "StageResult",
     "TrialVerdict",
@@ -112,7 +113,32 @@ class ObjectiveResult(Strict):
     best_case: bool = False
 
 
-class StageResult(Strict):
+class _Brief(Strict):
+    """A part from whose document a figure that does not apply is left out, as if there were no such figure."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_does_not_apply(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = write(self)
+        return {key: value for key, value in document.items() if value is not None or key not in ("users", "retries")}
+
+
+class Retries(Strict):
+    """Attempts that impatient people gave up to try again, which are no steps of their own.
+
+    Attributes:
+        count: How many there were.
+        per_step: For each intended step.
+        requests_per_s: Requests that the service met per second of judged time, these attempts included.
+        amplification: Requests that it met for each step that was sent; 1 where nobody tried again.
+    """
+
+    count: int
+    per_step: float
+    requests_per_s: float
+    amplification: float
+
+
+class StageResult(_Brief):
     """What one stage of a trial showed.
 
     Attributes:
@@ -134,6 +160,8 @@ class StageResult(Strict):
             policy allows; None when neither is shown.
         objectives: Each limit but capacity against this stage.
         refused: Answers with status 429 or 503: the service refused clearly.
+        users: In a closed model, how many users there were; ``rate`` is then what they began. None in an open one.
+        retries: Attempts beside the steps; None where no step of the plan is retried.
     """
 
     index: int
@@ -153,6 +181,8 @@ class StageResult(Strict):
     held: bool | None
     objectives: tuple[ObjectiveResult, ...]
     refused: int = 0
+    users: int | None = None
+    retries: Retries | None = None
 
 
 class Capacity(Strict):
@@ -172,12 +202,12 @@ class Capacity(Strict):
     unit: Literal["P", "/s"]
 
 
-class TrialVerdict(Strict):
+class TrialVerdict(_Brief):
     """What one trial showed.
 
     ``objectives`` are the limits that the verdict rests on: all of a load trial's; the capacity of a stress trial
     that limits it (its other limits then say which level held, and stand in ``stages``); else each limit at the
-    level where it did worst.
+    level where it did worst. ``retries`` are those of all stages; None where no step of the plan is retried.
     """
 
     name: str
@@ -187,6 +217,7 @@ class TrialVerdict(Strict):
     objectives: tuple[ObjectiveResult, ...]
     capacity: Capacity | None = None
     stages: tuple[StageResult, ...] = ()
+    retries: Retries | None = None
 
 
 class RunVerdict(Strict):

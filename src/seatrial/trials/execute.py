@@ -357,7 +357,7 @@ def _permitted_target(loaded: LoadedPlan) -> Target | TargetError:
     except TargetError as error:
         return error
     stages = (stage for index, trial in enumerate(plan.trials) for stage in trial.stages(index, plan))
-    check_authorised(target, plan.authorisation, max(stage.profile.peak for stage in stages))
+    check_authorised(target, plan.authorisation, max(stage.peak for stage in stages))
     try:
         return probe(target)
     except TargetError as error:

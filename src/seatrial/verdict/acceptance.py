@@ -20,7 +20,8 @@ __all__ = ["shortfalls"]
 def shortfalls(plan: Plan, policy: Policy) -> tuple[str, ...]:
     """Return where a plan is weaker than the policy's mandatory trials, as sentences; empty when nowhere.
 
-    A mandatory trial is compared with that trial of its kind which falls short in the fewest ways.
+    A mandatory trial is compared with that trial of its kind which falls short in the fewest ways. Users who wait for
+    the service (a closed model) offer less as it slows down, so a trial of users never counts.
     """
     found: list[str] = []
     for required in policy.acceptance.mandatory:
@@ -28,14 +29,22 @@ def shortfalls(plan: Plan, policy: Policy) -> tuple[str, ...]:
         candidates: list[list[str]] = [
             [f"{name}: {lack}" for lack in _lacks(trial, required, plan)]
             for name, trial in names
-            if trial.kind == required.kind
+            if trial.kind == required.kind and not _is_closed(trial)
         ]
         if candidates:
             candidates.sort(key=len)
             found += candidates[0]
+        elif any(trial.kind == required.kind for trial in plan.trials):
+            found.append(
+                f"no {required.kind} trial whose load does not wait for the service, which the policy requires"
+            )
         else:
             found.append(f"no {required.kind} trial, which the policy requires")
     return tuple(found)
+
+
+def _is_closed(trial: Trial) -> bool:
+    return isinstance(trial, LoadTrial) and trial.users is not None
 
 
 def _lacks(trial: Trial, required: Required, plan: Plan) -> Iterator[str]:

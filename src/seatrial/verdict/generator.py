@@ -18,7 +18,7 @@ Unsent load is the service's doing only when all of this holds; otherwise the tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,7 @@ from seatrial.stats.batches import exact_sum
 from seatrial.stats.binomial import rank_of
 from seatrial.units import SECOND, format_duration, format_share
 from seatrial.verdict.inputs import StageColumns
+from seatrial.verdict.machine import check_machine, check_steal
 from seatrial.verdict.stage import unsent_steps
 from seatrial.verdict.validity import MAX_HEALTH_GAP_NS
 
@@ -44,6 +45,7 @@ __all__ = [
     "MAX_HEALTH_GAP_NS",
     "Unsent",
     "check_cpu",
+    "check_generator",
     "check_health_rows",
     "check_send_lag",
     "stalls_within",
@@ -55,6 +57,17 @@ Int64 = npt.NDArray[np.int64]
 CPU_WINDOW_NS = 10 * SECOND
 _ROW_NS = SECOND
 _NEARLY = 0.9
+
+
+def check_generator(
+    policy: Policy, stages: tuple[Stage, ...], workers: int, finished: Sequence[StageLog], health: pl.DataFrame
+) -> list[Reason]:
+    """Return what the health rows say against the generator, over the finished stages of a trial."""
+    found = [*check_cpu(policy, health, workers), *check_machine(health)]
+    for begun in finished:
+        found.extend(check_steal(policy, health, stages[begun.index], begun))
+        found.extend(check_health_rows(health, workers, stages[begun.index], begun))
+    return found
 
 
 def check_health_rows(health: pl.DataFrame, workers: int, stage: Stage, log: StageLog) -> Iterator[Reason]:

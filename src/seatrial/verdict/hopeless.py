@@ -13,7 +13,8 @@ limit as the bad ones, and for means, with the times so far as the numerator.
 
 The most that could still come is counted from the plan: each request once in each session, in a loop as often as the
 loop goes round at most, of every branch. Of journeys in Python and of a page's resources nobody knows how many there
-will be: a limit on these is never hopeless. Nor is one in a stage of more than ``MOST_STEPS`` steps, whose best case
+will be: a limit on these is never hopeless. Nor is one in a closed stage, whose sessions nobody knows beforehand, in
+one of more than ``MOST_STEPS`` steps, whose best case
 would not fit into memory, or before there are as many judged records as the policy asks of a trial.
 
 The run and the verdict come to the same answer, since both ask this module about the same records: those that had
@@ -146,7 +147,7 @@ def prospects(
     limits = limits_of(trial)
     nothing = (None,) * len(limits)
     most = most_records(plan)
-    if stage.profile.expected * int(np.maximum(most, 1).sum(axis=1).max()) > MOST_STEPS:
+    if stage.users is not None or stage.profile.expected * int(np.maximum(most, 1).sum(axis=1).max()) > MOST_STEPS:
         return nothing
     known = _known(columns, table, most, cut.seen_ns)
     if len(known) < policy.validity.min_samples:

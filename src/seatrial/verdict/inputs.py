@@ -32,6 +32,7 @@ __all__ = [
     "guarded",
     "records_per_stage",
     "stage_columns",
+    "stage_rows",
     "timetable",
 ]
 
@@ -218,7 +219,12 @@ def records_per_stage(records: pl.DataFrame | pl.LazyFrame) -> dict[int, int]:
 
 
 def stage_columns(records: pl.DataFrame | pl.LazyFrame, index: int) -> StageColumns:
-    """Return the records of one stage, one for each intended step: attempts that were retried are left out.
+    """Return the records of one stage, one for each intended step: :func:`stage_rows` without the attempts."""
+    return stage_rows(records, index)[0]
+
+
+def stage_rows(records: pl.DataFrame | pl.LazyFrame, index: int) -> tuple[StageColumns, StageColumns]:
+    """Return the records of one stage, one for each intended step; and the attempts that were given up and retried.
 
     Args:
         records: Of a whole trial, or of this stage alone; in any order.
@@ -241,7 +247,8 @@ def stage_columns(records: pl.DataFrame | pl.LazyFrame, index: int) -> StageColu
     frame = frame.with_columns(pl.col("sent_ns").fill_null(NEVER))
     columns = StageColumns(*(frame[name].to_numpy() for name in _NEEDED))
     _check_values(columns)
-    return columns.take(np.asarray(columns.outcome != Outcome.RETRIED))
+    retried = np.asarray(columns.outcome == Outcome.RETRIED)
+    return columns.take(~retried), columns.take(retried)
 
 
 def _check_values(columns: StageColumns) -> None:
@@ -252,5 +259,5 @@ def _check_values(columns: StageColumns) -> None:
         raise _malformed("done_ns (before the intended start)")
     if (columns.sent_ns < NEVER).any() or (columns.sent_ns > columns.done_ns).any():
         raise _malformed("sent_ns (negative, or after the end)")
-    if (np.isin(outcome, _ANSWERED) & ~sent).any() or ((outcome == Outcome.UNSENT) & sent).any():
+    if (np.isin(outcome, [*_ANSWERED, Outcome.RETRIED]) & ~sent).any() or ((outcome == Outcome.UNSENT) & sent).any():
         raise _malformed("sent_ns (does not agree with the outcome)")

@@ -38,8 +38,12 @@ from seatrial.model.verdict import (
     worst,
 )
 from seatrial.units import format_duration
+from seatrial.verdict.attempts import all_retries
 from seatrial.verdict.calibration import Calibrated, OfferedLoad, load_of, weigh
-from seatrial.verdict.generator import check_cpu, check_health_rows, check_send_lag, stalls_within, unsent_load
+from seatrial.verdict.closed import scheduled
+from seatrial.verdict.contradictions import contradictions
+from seatrial.verdict.findings import findings, steps_taken
+from seatrial.verdict.generator import check_generator, check_send_lag, stalls_within, unsent_load
 from seatrial.verdict.hopeless import Offered, offered
 from seatrial.verdict.inputs import (
     StageColumns,
@@ -49,12 +53,10 @@ from seatrial.verdict.inputs import (
     empty_health,
     empty_records,
     records_per_stage,
-    stage_columns,
-    timetable,
+    stage_rows,
 )
 from seatrial.verdict.limits import limits_of
-from seatrial.verdict.littles_law import check_littles_law
-from seatrial.verdict.machine import check_machine, check_steal, clock_steps
+from seatrial.verdict.machine import clock_steps
 from seatrial.verdict.phrasing import how_it_broke, objective_reason
 from seatrial.verdict.search import search_of
 from seatrial.verdict.stage import judged_records, summarise, unsent_steps
@@ -64,7 +66,6 @@ from seatrial.verdict.validity import (
     check_log,
     check_samples,
     check_size,
-    check_stage,
     check_strays,
     send_lag_limit,
 )
@@ -137,6 +138,7 @@ class _Findings:
     unsent: dict[int, int] = field(default_factory=dict)
     loads: list[OfferedLoad] = field(default_factory=list)
     cut: list[Reason] = field(default_factory=list)
+    taken: set[tuple[int, int]] = field(default_factory=set)
 
     def note_cut(self, planned: Stage, part: Offered) -> None:
         """Take note of a stage that was ended early, rightly or not."""
@@ -180,8 +182,8 @@ def judge_trial(
         reasons = [*reasons, proven] if proven else reasons
     if found.invalid:
         verdict, reasons = Verdict.INVALID, found.invalid
-    if stepped := clock_steps(health):
-        reasons = [*reasons, stepped]
+    stepped = clock_steps(health)
+    reasons = [*reasons, *findings(plan, trial, found.results, found.taken), *([stepped] if stepped else [])]
     capacity: Capacity | None = capacity_of(trial, found.results) if isinstance(trial, StressTrial) else None
     return TrialVerdict(
         name=plan.trial_names()[index],
@@ -191,6 +193,7 @@ def judge_trial(
         objectives=objectives,
         capacity=capacity,
         stages=tuple(found.results),
+        retries=all_retries(found.results),
     )
 
 
@@ -238,38 +241,35 @@ def _examine(
     """Go through the finished stages: their records, the generator's health, and what they show of the service."""
     lag_limit = send_lag_limit(policy, trial)
     finished = [s for s in log.stages if s.finished and 0 <= s.index < len(stages)]
-    generator = [*check_cpu(policy, health, log.workers), *check_machine(health)]
-    for begun in finished:
-        generator.extend(check_steal(policy, health, stages[begun.index], begun))
-        generator.extend(check_health_rows(health, log.workers, stages[begun.index], begun))
+    generator = check_generator(policy, stages, log.workers, finished, health)
     views: list[tuple[Stage, StageColumns, StageColumns, bool]] = []
     total = judged_total = 0
     taken: set[int] = set()
     for begun in finished:
         stage = stages[begun.index]
         try:
-            columns = stage_columns(records, stage.index)
+            rows = stage_rows(records, stage.index)
         except BundleError as error:
             found.invalid.append(Reason(code="validity.records_unreadable", params=_detail(error)))
             continue
-        if beyond := list(check_size(stage, len(columns))):
+        if beyond := list(check_size(stage, len(rows[0]))):
             found.invalid.extend(beyond)
             continue
-        part = offered(plan, policy, trial, stage, columns, timetable(plan, plan_digest, stage), begun)
+        columns, attempts, table = scheduled(plan, plan_digest, stage, rows, begun)
+        part = offered(plan, policy, trial, stage, columns, table, begun)
         found.note_cut(stage, part)
         stage, columns, table = part.stage, part.columns, part.table
-        torn = list(check_stage(plan, stage, begun, columns, table, lag_limit))
-        found.invalid.extend(torn)
-        if not torn:  # the law speaks of complete records; what is missing from others is said already
-            found.invalid.extend(check_littles_law(plan, stage, begun, columns, health, log.workers))
+        found.invalid.extend(contradictions(plan, plan_digest, part, begun, rows, health, log.workers, lag_limit))
         if load := load_of(stage, columns, table):
             found.loads.append(load)
         judged = judged_records(columns, table)
         generator.extend(check_send_lag(stage, judged, lag_limit))
-        found.results.append(summarise(plan, policy, trial, stage, judged, part.prospects))
+        again = len(judged_records(attempts, table))
+        found.results.append(summarise(plan, policy, trial, stage, judged, part.prospects, again))
         found.unsent[stage.index] = int(unsent_steps(judged).sum())
         total, judged_total = total + len(columns), judged_total + len(judged)
         taken.update(np.unique(judged.journey).tolist())
+        found.taken |= steps_taken(judged)
         if len(judged) and not found.results[-1].ok:
             found.by_service.append(Reason(code="service.nothing_ok", params={"level": stage.name}))
         if found.unsent[stage.index]:

@@ -29,6 +29,9 @@ z       4: one false alarm in 16,000 trials if the differences were independent,
         16 whatever they are; over and above it there must be a difference that matters
 0.05 · N + 0.5   what is smaller changes no conclusion about load
 
+In a closed model the sessions in progress are the iterations; what their users do between them is another law's matter
+(:mod:`seatrial.verdict.closed`).
+
 Nothing is said of a stage with fewer than 20 rows of each worker or 200 sessions in the judged window, of journeys
 in Python (which may pause unseen before their first and after their last step), or of journeys whose every step has
 a condition (whose sessions may leave no record). Sessions beyond the cap were never in progress.
@@ -52,7 +55,15 @@ from seatrial.model.verdict import Reason
 from seatrial.units import SECOND, format_number
 from seatrial.verdict.inputs import StageColumns
 
-__all__ = ["FEWEST_ROWS", "FEWEST_SESSIONS", "Balance", "balance_of", "check_littles_law"]
+__all__ = [
+    "FEWEST_ROWS",
+    "FEWEST_SESSIONS",
+    "Balance",
+    "balance_of",
+    "check_littles_law",
+    "pauses_of",
+    "shows_itself",
+]
 
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
@@ -104,7 +115,7 @@ def check_littles_law(
         log: When it ran.
         columns: All of its records, complete: sessions of the warm-up may still be in progress in the window.
         health: Rows of the trial; sound.
-        workers: Workers that were started; session i is worker i mod ``workers``'s.
+        workers: Workers that were started.
     """
     balance = balance_of(plan, stage, log, columns, health, workers)
     if balance is not None and not balance.holds:
@@ -125,7 +136,7 @@ def balance_of(
     Args as for :func:`check_littles_law`.
     """
     journeys = tuple(plan.journeys.values())
-    if workers < 1 or not len(columns) or not all(map(_shows_itself, journeys)):
+    if workers < 1 or not len(columns) or not all(map(shows_itself, journeys)):
         return None
     from_ns, to_ns = log.started_ns + stage.judged_from_ns, log.started_ns + stage.profile.duration_ns
     rows = health.filter((pl.col("at_ns") >= from_ns) & (pl.col("at_ns") < to_ns) & (pl.col("worker") < workers))
@@ -144,7 +155,7 @@ def balance_of(
     sampled = recorded = variance = 0.0
     for worker in range(workers):
         of_worker = rows.filter(pl.col("worker") == worker)
-        mine = session % workers == worker
+        mine = stage.worker_of(session, workers) == worker
         there = _in_progress(begin_ns[mine], end_ns[mine], of_worker["at_ns"].to_numpy())
         told = of_worker["sessions"].to_numpy().astype(np.float64)
         sampled, recorded = sampled + float(told.mean()), recorded + float(there.mean())
@@ -155,7 +166,7 @@ def balance_of(
     return Balance(sampled, recorded, law, begun / seconds, total_ns / begun, tolerance)
 
 
-def _shows_itself(journey: Journey) -> bool:
+def shows_itself(journey: Journey) -> bool:
     """Return whether every session of a journey leaves a record from which its whole time can be told."""
     if journey.is_plain:
         return any(journey.certain)
@@ -171,7 +182,7 @@ def _in_progress(begin_ns: Int64, end_ns: Int64, at_ns: Int64) -> Float64:
     return (begun - over).astype(np.float64)
 
 
-def _pauses(journeys: tuple[Journey, ...]) -> tuple[Int64, Int64]:
+def pauses_of(journeys: tuple[Journey, ...]) -> tuple[Int64, Int64]:
     """Return the pauses before and after each request in ns, each of shape (journeys, most requests)."""
     width = max(len(journey.labels) for journey in journeys)
     before, after = (np.zeros((len(journeys), width), dtype=np.int64) for _ in range(2))
@@ -195,7 +206,7 @@ def _lifetimes(journeys: tuple[Journey, ...], columns: StageColumns) -> tuple[In
     first = np.flatnonzero(np.concatenate([[True], session[1:] != session[:-1]]))
     last = np.concatenate([first[1:], [len(session)]]) - 1
     head, tail = order[first], order[last]
-    before, after = _pauses(journeys)
+    before, after = pauses_of(journeys)
     journey = columns.journey[head]
     began = np.where(columns.sent[head], columns.sent_ns[head], columns.intended_ns[head])
     begin_ns = began - before[journey, columns.step[head]]

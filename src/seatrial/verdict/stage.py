@@ -21,8 +21,10 @@ from seatrial.model.sample import Outcome
 from seatrial.model.trial import Trial
 from seatrial.model.verdict import ObjectiveResult, StageResult, Verdict
 from seatrial.units import SECOND
+from seatrial.verdict.attempts import retries_of
+from seatrial.verdict.closed import scheduled
 from seatrial.verdict.hopeless import offered
-from seatrial.verdict.inputs import StageColumns, Timetable, stage_columns, timetable
+from seatrial.verdict.inputs import StageColumns, Timetable, stage_rows
 from seatrial.verdict.limits import Sample, limits_of
 
 __all__ = ["judged_records", "limits_of", "summarise", "summarise_stage", "unsent_steps"]
@@ -50,7 +52,8 @@ def summarise_stage(
         trial_index: Of the trial in the plan.
         stage: One of that trial's stages.
         records: Of the stage, or of the whole trial; in any order.
-        log: What the journal says of the stage; needed where it was cut because a limit was hopeless.
+        log: What the journal says of the stage; needed where it was cut because a limit was hopeless. Of a closed stage
+            it says when the warm-up was over; without it, that counts from the first record.
 
     Raises:
         BundleError: the records are not records.
@@ -58,9 +61,11 @@ def summarise_stage(
     """
     if stage.trial != trial_index:
         raise ValueError(f"a stage of trial {stage.trial} in trial {trial_index}")
-    trial, columns = plan.trials[trial_index], stage_columns(records, stage.index)
-    part = offered(plan, policy, trial, stage, columns, timetable(plan, plan_digest, stage), log)
-    return summarise(plan, policy, trial, part.stage, judged_records(part.columns, part.table), part.prospects)
+    trial, rows = plan.trials[trial_index], stage_rows(records, stage.index)
+    columns, attempts, table = scheduled(plan, plan_digest, stage, rows, log)
+    part = offered(plan, policy, trial, stage, columns, table, log)
+    judged, again = judged_records(part.columns, part.table), judged_records(attempts, part.table)
+    return summarise(plan, policy, trial, part.stage, judged, part.prospects, len(again))
 
 
 def judged_records(columns: StageColumns, table: Timetable) -> StageColumns:
@@ -84,6 +89,7 @@ def summarise(
     stage: Stage,
     judged: StageColumns,
     prospects: Sequence[ObjectiveResult | None] | None = None,
+    attempts: int = 0,
 ) -> StageResult:
     """Return what a stage showed, from its judged records.
 
@@ -94,6 +100,7 @@ def summarise(
         stage: What of it was offered.
         judged: Its judged records.
         prospects: Of a stage that was cut, each limit in the best case, as far as that is known; None for others.
+        attempts: How many attempts of judged sessions were given up and retried.
     """
     sample = Sample(plan, judged, policy.validity.confidence)
     objectives = tuple(sample.judge(objective) for objective in limits_of(trial))
@@ -109,7 +116,7 @@ def summarise(
     return StageResult(
         index=stage.index,
         name=stage.name,
-        rate=stage.rate,
+        rate=stage.rate if stage.users is None else len(np.unique(judged.session)) / seconds,
         duration_ns=judged_ns,
         intended=len(judged),
         sent=sent,
@@ -124,6 +131,8 @@ def summarise(
         held=_held(objectives, too_much_unsent or (len(judged) > 0 and not ok)),
         objectives=objectives,
         refused=int((np.isin(judged.status, _REFUSALS) & (judged.outcome == Outcome.HTTP_ERROR)).sum()),
+        users=None if stage.users is None else stage.users.count,
+        retries=retries_of(plan, judged, attempts, judged_ns),
     )
 
 

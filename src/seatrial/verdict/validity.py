@@ -11,14 +11,16 @@ Every rule here gives a reason, and any reason makes the trial INVALID. All that
    that the limit was hopeless (:mod:`seatrial.verdict.hopeless`).
 6. No session has a step twice, or lacks one. Steps that a session did not come to are records too (aborted, unsent):
    left out, they would make the share of errors look better. Only a step with a condition (``when``) may be left out.
-   A journey in Python may leave steps out or come back to them: there every session must have a record, and none the
-   same step at the same instant.
+   A loop goes round as often as the plan says (:mod:`seatrial.verdict.rounds`). A journey in Python may leave steps
+   out or come back to them: there every session must have a record, and none the same step at the same instant.
+   Attempts that were retried fit their steps (:mod:`seatrial.verdict.attempts`).
 7. Sessions took the journeys that the schedule gave them.
 8. First steps were intended when the schedule says, to within the limit for send lag. Only differences count: a
    constant offset between the journal's clock reading and the schedule's origin says nothing. Journeys that begin
    with a pause or a condition, or are written in Python, are left out.
 9. The journal's times of a stage are those of its records, to within the longest gap allowed in health rows:
    otherwise the generator's health would be judged for another time than that of the load.
+   A closed stage has no schedule; what must hold instead stands in :mod:`seatrial.verdict.closed`.
 10. Every journey was taken by some judged session of the trial: of one that never ran nothing is known.
 """
 
@@ -38,6 +40,7 @@ from seatrial.model.trial import Trial
 from seatrial.model.verdict import Reason
 from seatrial.units import SECOND, format_duration
 from seatrial.verdict.inputs import StageColumns, Timetable
+from seatrial.verdict.rounds import repeated, wrong_rounds
 
 __all__ = [
     "MAX_HEALTH_GAP_NS",
@@ -139,7 +142,8 @@ def check_stage(
 
     counted = log.sessions or 0
     # In the moment that it takes to end a stage early, a worker may have begun sessions that are not judged.
-    if counted != len(table) and (log.cut is None or counted < len(table)):
+    # In a closed model there is no schedule to count against, but the users' own rules.
+    if stage.users is None and counted != len(table) and (log.cut is None or counted < len(table)):
         yield reason("validity.sessions_miscounted", counted)
     scheduled = columns.session < len(table)
     if not scheduled.all():
@@ -153,9 +157,12 @@ def check_stage(
         yield reason("validity.wrong_journey", int((~fits).sum()))
     known = known.take(fits)
     present = _presence(known, len(table), int(steps.max()))
-    twice = _repeated(journeys, known)
+    twice = repeated(plan, known)
     if twice:
         yield reason("validity.records_twice", twice)
+    uneven = wrong_rounds(plan, known)
+    if uneven:
+        yield reason("validity.rounds", uneven)
     missing, torn = _missing(journeys, table, present)
     if missing:
         yield reason("validity.sessions_missing", missing)
@@ -187,26 +194,6 @@ def _presence(known: StageColumns, sessions: int, width: int) -> Bool:
     present = np.zeros((sessions, width), dtype=np.bool_)
     present[known.session, known.step] = True
     return present
-
-
-def _repeated(journeys: tuple[Journey, ...], known: StageColumns) -> int:
-    """Return how many records are one too many.
-
-    A journey in Python, a loop and a page's resources may come back to a step: there only the same step at the same
-    instant is a repetition, and of resources, which begin together, none can be told.
-    """
-    width = max(len(journey.labels) for journey in journeys)
-    returning, together = (np.zeros((len(journeys), width), dtype=np.bool_) for _ in range(2))
-    for index, journey in enumerate(journeys):
-        returning[index, : len(journey.labels)] = journey.returning
-        together[index, [at + 1 for at, step in journey.indexed() if step.resources]] = True
-    moment = np.where(returning[known.journey, known.step], known.intended_ns, 0)
-    moment = np.where(together[known.journey, known.step], np.arange(len(known)) + 1, moment)
-    order = np.lexsort((moment, known.step, known.session))
-    same = np.ones(max(len(order) - 1, 0), dtype=np.bool_)
-    for column in (known.session, known.step, moment):
-        same &= np.diff(column[order]) == 0
-    return int(same.sum())
 
 
 def _required(journey: Journey) -> list[bool]:

@@ -1,0 +1,63 @@
+"""What a reader must know beside the verdict: nothing here changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from seatrial.model.plan import Plan
+from seatrial.model.sample import Outcome
+from seatrial.model.trial import LoadTrial, Trial
+from seatrial.model.verdict import Reason, StageResult
+from seatrial.verdict.attempts import many_retries
+from seatrial.verdict.inputs import StageColumns
+
+__all__ = ["findings", "steps_taken"]
+
+_MOST_NAMED = 10
+
+
+def steps_taken(columns: StageColumns) -> set[tuple[int, int]]:
+    """Return the (journey, step) pairs of which some record is of a step that was tried."""
+    tried = columns.take(~np.isin(columns.outcome, [Outcome.ABORTED, Outcome.UNSENT]))
+    if not len(tried):
+        return set()
+    pairs = np.unique(np.stack([tried.journey, tried.step], axis=1), axis=0)
+    return {(int(journey), int(step)) for journey, step in pairs.tolist()}
+
+
+def findings(plan: Plan, trial: Trial, results: Sequence[StageResult], taken: set[tuple[int, int]]) -> list[Reason]:
+    """Return sentences on users who wait, on retries, and on steps that nobody took.
+
+    Args:
+        plan: The plan.
+        trial: The trial.
+        results: Of its stages.
+        taken: What :func:`steps_taken` found in their judged records.
+    """
+    found: list[Reason] = []
+    if isinstance(trial, LoadTrial) and trial.users is not None:
+        found.append(Reason(code="load.closed", params={"users": f"{trial.users:,}"}))
+    found += many_retries(results)
+    if any(result.intended for result in results):
+        found += _never_taken(plan, taken)
+    return found
+
+
+def _never_taken(plan: Plan, taken: set[tuple[int, int]]) -> list[Reason]:
+    """Return a sentence on steps that a session may leave out and that all did.
+
+    Steps that no session may leave out are records in any case; a journey that nobody took is said of already.
+    """
+    names = [
+        f"{name}: {label}"
+        for index, (name, journey) in enumerate(plan.journeys.items())
+        if any(journey_taken == index for journey_taken, _ in taken)
+        for step, (label, certain) in enumerate(zip(journey.labels, journey.certain, strict=True))
+        if not certain and (index, step) not in taken
+    ]
+    if not names:
+        return []
+    shown = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
+    return [Reason(code="steps.never_taken", params={"names": shown})]
