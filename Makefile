@@ -2,14 +2,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH_SETTINGS = ONLY="$(ONLY)" SECONDS="$(SECONDS)" REPEATS="$(REPEATS)" FREEZE="$(FREEZE)" SESSIONS="$(SESSIONS)" \
+	HELD="$(HELD)" REMARK="$(REMARK)" COMMITTED="$(COMMITTED)" RESULTS="$(RESULTS)"
 
-.PHONY: help demo test check bench bench-tools format clean
+.PHONY: help demo test check bench profile bench-tools format clean
 
 help:
 	@echo "make demo    put two releases of a booking service on trial (a few minutes)"
 	@echo "make test    run every test"
 	@echo "make check   format, lint, types, layers"
 	@echo "make bench   speed, size and truthfulness beside other generators (ONLY=wrk,ours SECONDS=5 REPEATS=3)"
+	@echo "make profile the engine's hot path under load, by layer and by function"
 	@echo "make format  put the code in form"
 
 $(VENV)/.base: pyproject.toml
@@ -36,8 +39,10 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache
 
 bench: $(VENV)/.base
-	ONLY="$(ONLY)" SECONDS="$(SECONDS)" REPEATS="$(REPEATS)" \
-	FREEZE="$(FREEZE)" PARTS="$(PARTS)" REMARK="$(REMARK)" COMMITTED="$(COMMITTED)" $(BIN)/python -m benchmarks
+	$(BENCH_SETTINGS) PARTS="$(PARTS)" $(BIN)/python -m benchmarks
+
+profile: $(VENV)/.base
+	$(BENCH_SETTINGS) PARTS=profile $(BIN)/python -m benchmarks
 
 bench-tools: $(VENV)/.base
 	$(BIN)/python -m benchmarks.install

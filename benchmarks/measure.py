@@ -45,44 +45,43 @@ class Finished:
 
 def run_pinned(
     command: Sequence[str],
-    core: int,
+    cores: int | Sequence[int],
     folder: Path,
     limit_s: float,
     count_requests: Callable[[], int] = lambda: 0,
-    server: int | None = None,
+    servers: Sequence[int] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Finished:
-    """Run ``command`` pinned to ``core`` and sample it until it ends.
+    """Run ``command`` pinned to ``cores`` and sample it until it ends.
 
     Args:
         command: Program and arguments.
-        core: The generator's core; all of its children inherit it.
+        cores: The generator's core, or several; all of its children inherit them.
         folder: For what it writes.
         limit_s: It is killed with its children after so long; the code then says so.
         count_requests: The server's own counter.
-        server: Process id of the server's worker.
+        servers: Process ids of the server's workers.
         environment: Beside this process's own.
     """
-    taskset = shutil.which("taskset") or "taskset"
+    taskset, own = shutil.which("taskset") or "taskset", [cores] if isinstance(cores, int) else list(cores)
     paths = folder / "stdout", folder / "stderr"
     began = time.monotonic()
     with paths[0].open("wb") as out, paths[1].open("wb") as err:
         process = subprocess.Popen(
-            [taskset, "-c", str(core), *command],
+            [taskset, "-c", ",".join(map(str, own)), *command],
             stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=ROOT, start_new_session=True,
             env={**os.environ, **(environment or {})},
         )  # fmt: skip
     samples: list[Sample] = []
     peak, gone, status, usage = 0, 0, 0, None
-    servers = [] if server is None else [server]
     try:
         while not gone:
             if time.monotonic() - began > limit_s:
                 os.killpg(process.pid, signal.SIGKILL)
             pids = tree(process.pid)
             peak = max(peak, peak_memory_bytes(pids))
-            cpu_s, busy_s = cpu_seconds(pids), core_busy_seconds(core)
-            look = (time.monotonic(), count_requests(), cpu_s, cpu_seconds(servers), steal_seconds(), busy_s)
+            cpu_s, busy_s = cpu_seconds(pids), sum(map(core_busy_seconds, own))
+            look = (time.monotonic(), count_requests(), cpu_s, cpu_seconds(list(servers)), steal_seconds(), busy_s)
             samples.append(Sample(*look))
             time.sleep(_LOOK_S)
             gone, status, usage = os.wait4(process.pid, os.WNOHANG)

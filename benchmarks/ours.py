@@ -59,8 +59,8 @@ _STEP_NS, _DRAIN_NS = 1_500_000_000, 5_000_000_000
 _MOST_STEPS = 12
 
 
-def plan_text(kind: str, target: str, connections: str, sessions: int, ca: str | None) -> str:
-    """Return the plan that is run; its trial is not, the benchmark drives stages of its own."""
+def plan_text(journeys: str, target: str, connections: str, sessions: int, ca: str | None) -> str:
+    """Return a plan with ``journeys``; its trial is not run, the benchmark drives stages of its own."""
     tls = f"tls: {{ca: {ca}}}\n" if ca else ""
     return f"""seatrial: 1
 title: Benchmark
@@ -70,7 +70,7 @@ deadlines: {{connect: 10s, response: 10s}}
 connections: {connections}
 max_sessions: {sessions}
 arrivals: even
-{tls}journeys:{PLANS[kind]}trials:
+{tls}journeys:{journeys}trials:
   - {{kind: load, at: 1.0 P, for: 5s, objectives: [errors <= 1%]}}
 """
 
@@ -156,7 +156,7 @@ def main(words: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="seatrial-bench-") as name:
         folder = Path(name)
         plan_file = folder / "plan.yaml"
-        text = plan_text(options.kind, options.target, options.connections, options.sessions, options.ca)
+        text = plan_text(PLANS[options.kind], options.target, options.connections, options.sessions, options.ca)
         plan_file.write_text(text, encoding="utf-8")
         loaded = load_plan(plan_file)
         target = resolve(loaded.plan, folder)

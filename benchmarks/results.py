@@ -12,11 +12,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks import tables
 from benchmarks.accounting import machine_load
+from benchmarks.parts import ON_REQUEST, PARTS
 from benchmarks.servers import ROOT
+from benchmarks.targets import TARGETS_HEAD, target_rows, targets
 from benchmarks.tools import CACHE, TOOLS, Tool
 
-__all__ = ["RESULTS", "machine", "markdown", "speed_rows", "tool_version", "write"]
+__all__ = ["RESULTS", "flame_graph", "machine", "markdown", "now", "profile_page", "tool_version", "write"]
 
 RESULTS = Path(__file__).parent / "results"
 Row = dict[str, Any]
@@ -75,120 +78,113 @@ def machine() -> Row:
     }
 
 
-def _number(value: float, digits: int) -> str:
-    return f"{value:,.{digits}f}"
+def _sections(document: Row) -> list[str]:
+    """Return the parts that were taken, one after the other."""
+    settings, parts = document["settings"], []
+    for kind, title in _KINDS.items():
+        if rows := document["speed"].get(kind):
+            parts += [f"## {title}\n", tables.table(tables.SPEED_HEAD, tables.speed_rows(rows))]
+    if lag := document.get("send_lag"):
+        said = ", ".join(f"p{p} {tables.spread_text(lag[f'lag_p{p}_ms'], 3)} ms" for p in (50, 95, 99))
+        parts.append(f"Ours at half of saturation ({lag['sessions_per_s']:,.0f} journeys/s), send lag: {said}.\n")
+    if rows := document.get("paced"):
+        parts += ["## CPU a request at fixed rates, GET\n", tables.table(tables.PACED_HEAD, tables.paced_rows(rows))]
+    if rows := document["known_delay"]:
+        parts += ["## A server with a known delay of 20 ms\n", tables.table(tables.DELAY_HEAD, tables.delay_rows(rows))]
+    if rows := document["freeze"]:
+        length = settings["freeze_s"]
+        title = f"## The freeze drill: 5 ms service, frozen {length:g} s in {length * 10:g} s at 100/s\n"
+        parts += [title, tables.table(tables.FREEZE_HEAD, tables.freeze_rows(rows))]
+    held = (document.get("sessions") or []) + (document.get("connections") or [])
+    if held:
+        parts += ["## Held at once, two workers\n", tables.table(tables.HELD_HEAD, tables.held_rows(held))]
+    if found := document.get("start"):
+        parts += ["## From the command to the first request\n", *tables.start_lines(found)]
+    if found := document.get("scaling"):
+        parts += ["## Two workers against one\n", *tables.scaling_lines(found)]
+    return parts
 
 
-def _range(spread: Row, digits: int = 0, scale: float = 1.0) -> str:
-    median, least, most = (_number(spread[key] * scale, digits) for key in ("median", "least", "most"))
-    return f"{median} ({least}–{most})"
-
-
-def speed_rows(rows: list[Row]) -> list[list[str]]:
-    """Return the cells of a speed table, fastest first; a tool that failed stands at the end with its reason."""
-    good = sorted((row for row in rows if "rps" in row), key=lambda row: -row["rps"]["median"])
-    table = []
-    for row in good:
-        cells = [row["tool"], _range(row["rps"])]
-        if "cpu_us" in row:
-            cells.append(_range(row["cpu_us"], 1))
-        if "peak_mb" in row:
-            cells += [_number(row["peak_mb"]["median"], 0), _range(row["errors"])]
-            cells += [f"{row[key]['median']:.0%}" for key in ("client_share", "server_share", "others_share")]
-            cells.append(row["bottleneck"])
-        table.append(cells + [""] * (len(SPEED_HEAD) - len(cells)))
-    empty = [""] * (len(SPEED_HEAD) - 2)
-    failed = [row for row in rows if "rps" not in row]
-    return table + [[row["tool"], f"failed: {'; '.join(row['failed_runs'])[:160]}", *empty] for row in failed]
-
-
-SPEED_HEAD = ["tool", "requests/s", "CPU µs/request", "peak MB", "errors", "client", "server", "others", "at its limit"]
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines) + "\n"
-
-
-def freeze_rows(rows: list[Row]) -> list[list[str]]:
-    """Return the cells of the freeze drill's table."""
-    table = []
-    for row in rows:
-        if "error" in row:
-            table.append([row["tool"], row["error"], "", "", "", ""])
-            continue
-        cells = [row["tool"], f"{row['sent']:,} of {row['meant']:,}"]
-        for name in ("p95", "p99"):
-            point = row[name]
-            known = point["reported_ms"] is not None
-            cells.append(f"{point['reported_ms']:,.0f} / {point['true_ms']:,.0f}" if known else "not reported")
-            cells.append(f"{point['relative_error']:+.1%}" if known else "")
-        table.append(cells)
-    return table
-
-
-FREEZE_HEAD = ["tool", "sent", "p95 reported / true, ms", "off by", "p99 reported / true, ms", "off by"]
-
-
-def delay_rows(rows: list[Row]) -> list[list[str]]:
-    """Return the cells of the table of latency errors."""
-    return [
-        [row["tool"], row["error"] if "error" in row else _range(row["median_error_ms"], 3),
-         "closed loop, 10 connections" if row.get("closed_loop") else "100 requests/s"]
-        for row in rows
-    ]  # fmt: skip
-
-
-DELAY_HEAD = ["tool", "error of the reported median, ms", "load"]
-
-
-def markdown(document: Row) -> str:
-    """Return the results as a page."""
+def _about(document: Row) -> str:
     about, settings = document["machine"], document["settings"]
     before, after = (
         ", ".join(f"{x:.2f}" for x in document["machine"][f"load_average_{w}"]) for w in ("before", "after")
     )
+    return (
+        f"{about['processor']}, {about['cores']} cores, {about['memory_gb']} GB, kernel {about['kernel']}; "
+        f"commit `{about['commit'][:12]}`{' with changes' if about['changed_files'] else ''}; "
+        f"Python {about['python']}; {document['server']}. Server on core {settings['cores'][0]}, generators on core "
+        f"{settings['cores'][1]}, {settings['connections']} connections, {settings['seconds']} s, "
+        f"{settings['repeats']} repeats: median (least–most). Load averages before {before}, after {after}.\n"
+    )
+
+
+def markdown(document: Row) -> str:
+    """Return the results as a page."""
     parts = [
         f"# Benchmark of {document['date']}\n",
         f"{document['remark']}\n" if document["remark"] else "",
-        f"{about['processor']}, {about['cores']} cores, {about['memory_gb']} GB, kernel {about['kernel']}; "
-        f"commit `{about['commit'][:12]}`{' with changes' if about['changed_files'] else ''}; "
-        f"Python {about['python']}; {document['server']}. Server on core {settings['server_core']}, generators on core "
-        f"{settings['client_core']}, {settings['connections']} connections, {settings['seconds']} s, "
-        f"{settings['repeats']} repeats: median (least–most). Load averages before {before}, after {after}.\n",
+        _about(document),
         "Requests and CPU time are counted from outside, alike for all tools: `benchmarks/README.md` says how.\n",
+        "## What is asked, and what was measured\n",
+        tables.table(TARGETS_HEAD, target_rows(targets(document))),
+        *_sections(document),
     ]
-    for kind, title in _KINDS.items():
-        if rows := document["speed"].get(kind):
-            parts += [f"## {title}\n", _table(SPEED_HEAD, speed_rows(rows))]
-    if lag := document.get("send_lag"):
-        said = ", ".join(f"p{p} {_range(lag[f'lag_p{p}_ms'], 3)} ms" for p in (50, 95, 99))
-        parts.append(f"Ours at half of saturation ({lag['sessions_per_s']:,.0f} journeys/s), send lag: {said}.\n")
-    if document["known_delay"]:
-        parts += ["## A server with a known delay of 20 ms\n", _table(DELAY_HEAD, delay_rows(document["known_delay"]))]
-    if document["freeze"]:
-        length = settings["freeze_s"]
-        title = f"## The freeze drill: 5 ms service, frozen {length:g} s in {length * 10:g} s at 100/s\n"
-        parts += [title, _table(FREEZE_HEAD, freeze_rows(document["freeze"]))]
+    if failed := document["failed_parts"]:
+        parts += [
+            "## Parts that failed\n",
+            tables.table(["part", "why"], [[name, why] for name, why in failed.items()]),
+        ]
     versions = [[name, version, TOOLS[name].note] for name, version in document["versions"].items()]
     missing = [[name, "not installed", why] for name, why in document["not_installed"].items()]
-    parts += ["## Tools\n", _table(["tool", "version", "note"], versions + missing)]
+    parts += ["## Tools\n", tables.table(["tool", "version", "note"], versions + missing)]
     parts.append("The exact commands of every run stand in the JSON file beside this page.\n")
     return "\n".join(part for part in parts if part)
 
 
-def write(document: Row) -> tuple[Path, Path]:
-    """Write the JSON and the Markdown file; return their paths."""
-    RESULTS.mkdir(exist_ok=True)
+def profile_page(document: Row) -> str:
+    """Return the profile as a page of its own."""
+    lines = [f"# Profile of {document['date']}\n", f"{document['remark']}\n" if document["remark"] else ""]
+    lines += [_about(document), *tables.profile_lines(document["profile"])]
+    return "\n".join(line for line in lines if line)
+
+
+def _place(document: Row, begin: str = "", end: str = "") -> Path:
     about = document["machine"]
     slug = re.sub(r"[^a-z0-9]+", "-", about["processor"].lower()).strip("-")
-    stem = f"{document['date'][:10]}-{slug}-{about['cores']}-cores"
-    paths = RESULTS / f"{stem}.json", RESULTS / f"{stem}.md"
-    # What a run wrote into temporary folders is gone; nothing on this machine's disk is of use to a reader.
-    text = json.dumps(document, indent=1).replace(str(ROOT), ".").replace(str(Path.home()), "~")
-    paths[0].write_text(text + "\n", encoding="utf-8")
-    paths[1].write_text(markdown(document), encoding="utf-8")
-    return paths
+    name = f"{begin}{document['date'][:10]}-{slug}-{about['cores']}-cores{end}"
+    return Path(os.environ.get("RESULTS") or RESULTS) / name
+
+
+def flame_graph(document: Row) -> Path:
+    """Return where a profile's flame graph goes."""
+    return _place(document, "profile-", ".svg")
+
+
+def files(document: Row) -> dict[Path, str]:
+    """Return what is written, by path: the figures as JSON and as a page, a profile as a page of its own.
+
+    A run of some parts alone has their names in its files', so that it does not take the place of a whole run.
+    """
+    parts = set(document["parts"])
+    some = "" if parts >= set(PARTS) - ON_REQUEST else "-" + "-".join(name for name in PARTS if name in parts)
+    found = {}
+    if parts != {"profile"}:
+        found[_place(document, end=f"{some}.json")] = json.dumps(document, indent=1) + "\n"
+        found[_place(document, end=f"{some}.md")] = markdown(document)
+    if document.get("profile"):
+        found[_place(document, "profile-", ".md")] = profile_page(document)
+    return found
+
+
+def write(document: Row) -> tuple[Path, ...]:
+    """Write the files; return their paths."""
+    found = files(document)
+    for path, text in found.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # What a run wrote into temporary folders is gone; nothing on this machine's disk is of use to a reader.
+        path.write_text(text.replace(str(ROOT), ".").replace(str(Path.home()), "~"), encoding="utf-8")
+    return tuple(found)
 
 
 def now() -> str:

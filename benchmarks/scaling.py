@@ -2,7 +2,7 @@
 
 Two workers can do twice the work of one where each has a core of its own and the server keeps up on others. With two
 cores in all, the second worker shares its core with the server, so the rate can't show it. What can be shown there:
-that a request costs no more CPU time with two workers than with one, at the same offered load (nothing is exchanged
+that a request costs no more CPU time with two workers than with one, each offering the same (nothing is exchanged
 between workers while they run); and how near two workers come to what two cores can give client and server together.
 """
 
@@ -40,8 +40,8 @@ class Scaling:
         free: Whether each of two workers had a core of its own.
         one_rps: Requests a second of one worker at saturation.
         two_rps: The same of two.
-        one_cpu_us: Client CPU a request with one worker, at the same offered load, µs.
-        two_cpu_us: The same with two.
+        one_cpu_us: Client CPU a request of one worker, below saturation, µs.
+        two_cpu_us: The same of two, each of which offers what the one did.
         server_cpu_us: Server CPU a request with two workers at saturation, µs.
         client_cpu_us: Client CPU a request with two workers at saturation, µs.
     """
@@ -92,14 +92,15 @@ class Scaling:
 
 
 def scaling(runner: Runner, say: Callable[[str], None]) -> dict[str, Any]:
-    """Measure the journey with one worker and with two: at saturation, and both at half of what saturates one."""
+    """Measure the journey with one worker and with two: at saturation, and with a third of one's each."""
     one = _saturation(runner, 1)
     two = _saturation(runner, 2)
     repeats = range(runner.settings.repeats)
     at_one = [_part(runner, 1, one * 1.05) for _ in repeats]
     at_two = [_part(runner, 2, two * 1.05) for _ in repeats]
-    # In turn, for the machine has its moods.
-    pairs = [(_part(runner, 1, one / 2), _part(runner, 2, one / 2)) for _ in repeats]
+    # The same for each worker, not the same in all: what a request costs depends on how busy its worker is. In turn,
+    # for the machine has its moods; a third, so that the server has room beside the second worker.
+    pairs = [(_part(runner, 1, one / 3), _part(runner, 2, 2 * one / 3)) for _ in repeats]
     free = len(set(cores_for(runner.settings.cores, 2)) - {runner.settings.server_core}) == 2
     found = Scaling(
         free=free,
@@ -111,7 +112,7 @@ def scaling(runner: Runner, say: Callable[[str], None]) -> dict[str, Any]:
         client_cpu_us=median(part.cpu_us for part in at_two),
     )
     say(f"two workers: {found.measured:.2f} x one as measured, {found.by_cost:.2f} x by cost")
-    offered = {"fixed_sessions_per_s": one / 2, "saturation_one": one, "saturation_two": two}
+    offered = {"fixed_sessions_per_s_each": one / 3, "saturation_one": one, "saturation_two": two}
     return {name: getattr(found, name) for name in Scaling.__slots__} | found.as_document() | offered
 
 

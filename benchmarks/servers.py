@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -34,7 +36,7 @@ class Nginx:
         https: Base URL, TLS 1.3.
         certificate: File that signs it.
         status_port: Port of its counter.
-        worker: Process id of its only worker.
+        workers: Process ids of its workers; one unless more were asked for.
         version: As it says.
     """
 
@@ -42,7 +44,7 @@ class Nginx:
     https: str
     certificate: Path
     status_port: int
-    worker: int
+    workers: tuple[int, ...]
     version: str
 
     def counter(self) -> RequestCounter:
@@ -51,22 +53,39 @@ class Nginx:
 
 
 class RequestCounter:
-    """Reads nginx's ``stub_status`` on one kept connection, and leaves its own questions out."""
+    """Reads nginx's ``stub_status`` on one kept connection, and leaves its own questions out.
+
+    Attributes:
+        active: Connections open at the last reading, this reader's own left out.
+    """
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         self._asked = 0
+        self.active = 0
 
     def read(self) -> int:
         """Return the requests taken since nginx started, those of this reader left out."""
         self._connection.request("GET", "/status")
-        numbers = self._connection.getresponse().read().split(b"\n")[2].split()
         self._asked += 1
-        return int(numbers[2]) - self._asked
+        self.active, requests = parse_status(self._connection.getresponse().read())
+        return requests - self._asked
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+def parse_status(page: bytes) -> tuple[int, int]:
+    """Return the open connections, whoever asks left out, and all requests so far, from a ``stub_status`` page.
+
+    Raises:
+        BenchError: it is no such page.
+    """
+    found = re.match(rb"Active connections: (\d+)\s*\nserver accepts handled requests\n \d+ \d+ (\d+)", page)
+    if found is None:
+        raise BenchError(f"not a page of nginx's stub_status: {page[:80]!r}")
+    return int(found[1]) - 1, int(found[2])
 
 
 def free_port() -> int:
@@ -76,8 +95,14 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def nginx_config(folder: Path, http_port: int, https_port: int, status_port: int) -> str:
-    """Return the configuration: one worker, everything in ``folder``, no logs of requests, no limit on keep-alive."""
+def nginx_config(folder: Path, http_port: int, https_port: int, status_port: int, workers: int = 1) -> str:
+    """Return the configuration: everything in ``folder``, no logs of requests, no limit on keep-alive.
+
+    With more workers than one each has a listening socket of its own, so that the kernel spreads connections evenly.
+    """
+    # Beyond its hard limit nginx would only complain and keep the soft one.
+    files = min(65_536, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    listen = "backlog=16384 reuseport" if workers > 1 else "backlog=16384"
     places = "\n".join(f"  {kind}_temp_path {folder}/{kind};" for kind in ("proxy", "fastcgi", "uwsgi", "scgi"))
     locations = f"""
     default_type application/json;
@@ -91,22 +116,22 @@ def nginx_config(folder: Path, http_port: int, https_port: int, status_port: int
 """
     return f"""
 daemon off;
-worker_processes 1;
-worker_rlimit_nofile 65536;
+worker_processes {workers};
+worker_rlimit_nofile {files};
 pid {folder}/nginx.pid;
 error_log {folder}/error.log crit;
-events {{ worker_connections 32768; }}
+events {{ worker_connections {files - 64}; }}
 http {{
   access_log off;
   client_body_temp_path {folder}/body;
 {places}
   keepalive_requests 1000000000;
-  keepalive_timeout 75s;
+  keepalive_timeout 600s;
   server {{
-    listen 127.0.0.1:{http_port} backlog=16384;
+    listen 127.0.0.1:{http_port} {listen};
 {locations}  }}
   server {{
-    listen 127.0.0.1:{https_port} ssl backlog=16384;
+    listen 127.0.0.1:{https_port} ssl {listen};
     ssl_certificate {folder}/server.pem;
     ssl_certificate_key {folder}/server.key;
     ssl_protocols TLSv1.3;
@@ -149,8 +174,13 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 
 
 
 @contextmanager
-def nginx(folder: Path, core: int) -> Iterator[Nginx]:
+def nginx(folder: Path, core: int, workers: int = 1) -> Iterator[Nginx]:
     """Run nginx on ``core`` and end it afterwards.
+
+    Args:
+        folder: For its files; must not exist.
+        core: Where it runs.
+        workers: Its processes; a process holds fewer connections than it may open files.
 
     Raises:
         BenchError: it is not installed or does not come up.
@@ -162,7 +192,7 @@ def nginx(folder: Path, core: int) -> Iterator[Nginx]:
     ports = free_port(), free_port(), free_port()
     _make_certificate(folder)
     config = folder / "nginx.conf"
-    config.write_text(nginx_config(folder, *ports), encoding="utf-8")
+    config.write_text(nginx_config(folder, *ports, workers), encoding="utf-8")
     said = subprocess.run([program, "-v"], capture_output=True, text=True, check=True, timeout=10).stderr
     command = [taskset, "-c", str(core), program, "-c", str(config), "-e", str(folder / "error.log")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -172,7 +202,7 @@ def nginx(folder: Path, core: int) -> Iterator[Nginx]:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         yield Nginx(
             f"http://127.0.0.1:{ports[0]}", f"https://127.0.0.1:{ports[1]}", folder / "server.pem", ports[2],
-            int(children[0]), said.strip(),
+            tuple(map(int, children)), said.strip(),
         )  # fmt: skip
     finally:
         process.terminate()

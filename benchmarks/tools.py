@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["CACHE", "TOOLS", "Invocation", "Job", "Tool"]
+__all__ = ["CACHE", "TOOLS", "Invocation", "Job", "Tool", "ours_command"]
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seatrial-bench"
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -32,6 +32,8 @@ class Job:
         ca: Certificate of the TLS listener.
         fresh: Whether every session opens a connection of its own; asked of ours alone.
         source: The source of ours that is measured, a copy; None: what is installed.
+        workers: Processes that offer the load; asked of ours alone.
+        cores: Where it runs; empty: on the generator's core.
     """
 
     kind: str
@@ -43,6 +45,8 @@ class Job:
     ca: Path | None = None
     fresh: bool = False
     source: Path | None = None
+    workers: int = 1
+    cores: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,14 @@ def _autocannon(program: str, job: Job) -> Invocation:
         return Invocation([shutil.which("node") or "node", str(SCRIPTS / "autocannon.cjs")], environment)
     count = _PACED_WORKERS if job.kind == "paced" else job.connections
     pace = ["-R", f"{job.rate:g}"] if job.kind == "paced" else []
-    return Invocation([program, "-j", "-c", str(count), "-d", str(job.seconds), *pace, f"{job.url}/small"])
+    return Invocation(
+        [program, "-j", "-c", str(count), "-d", str(job.seconds), *pace, f"{job.url}/small"], _trusting(job)
+    )
+
+
+def _trusting(job: Job) -> dict[str, str]:
+    """Return what lets a program on Node.js load a listener whose certificate nobody knows."""
+    return {"NODE_TLS_REJECT_UNAUTHORIZED": "0", "NODE_NO_WARNINGS": "1"} if job.kind == "tls" else {}
 
 
 _SIGNED_IN = {"Authorization": "Bearer {{ token }}"}
@@ -180,7 +191,7 @@ def _artillery(program: str, job: Job) -> Invocation:
     }
     plan_file, report = job.folder / "artillery.json", job.folder / "report.json"
     plan_file.write_text(json.dumps(plan), encoding="utf-8")
-    environment = {"BENCH_SECONDS": str(job.seconds), "ARTILLERY_DISABLE_TELEMETRY": "true"}
+    environment = {"BENCH_SECONDS": str(job.seconds), "ARTILLERY_DISABLE_TELEMETRY": "true", **_trusting(job)}
     return Invocation([program, "run", "--quiet", "--output", str(report), str(plan_file)], environment, report)
 
 
@@ -217,13 +228,19 @@ def _oha(program: str, job: Job) -> Invocation:
     return Invocation([*command, *pace, *trust, f"{job.url}/small"])
 
 
+def ours_command(module: str, source: Path | None) -> tuple[list[str], dict[str, str]]:
+    """Return the command, without arguments, and the environment that run ``module`` on the source of ours."""
+    return [sys.executable, "-m", module], {"PYTHONPATH": str(source)} if source else {}
+
+
 def _ours(program: str, job: Job) -> Invocation:
     kind = "journey" if job.kind == "journey" else "get"
-    command = [program, "-m", "benchmarks.ours", "--kind", kind, "--target", job.url, "--rate", f"{job.rate:g}"]
+    command, environment = ours_command("benchmarks.ours", job.source)
+    command += ["--kind", kind, "--target", job.url, "--rate", f"{job.rate:g}"]
     command += ["--seconds", str(job.seconds), "--connections", "session" if job.fresh else "shared"]
+    command += ["--workers", str(job.workers)]
     if job.kind == "paced":  # below saturation no cap is needed; a frozen service must not run into one
         command += ["--sessions", "20000"]
-    environment = {"PYTHONPATH": str(job.source)} if job.source else {}
     return Invocation([*command, *(["--ca", str(job.ca)] if job.ca else [])], environment)
 
 
@@ -260,15 +277,15 @@ TOOLS: dict[str, Tool] = {
         Tool("h2load", _on_path("h2load"), ("--version",), _CLOSED, _h2load, "cannot extract; reports no percentiles"),
         Tool("hey", _on_path("hey"), (), _UNSCRIPTED, _hey, "cannot script"),
         Tool("ab", _on_path("ab"), ("-V",), _CLOSED, _ab, "cannot script; latencies in whole ms"),
-        Tool("locust", _in_cache("locust", "bin", "locust"), ("--version",), _ALL - {"tls"}, _locust,
+        Tool("locust", _in_cache("locust", "bin", "locust"), ("--version",), _ALL, _locust,
              "FastHttpUser; paced: 10 users at constant throughput"),
-        Tool("autocannon", _in_cache(*_NODE_BIN, "autocannon"), ("--version",), _ALL - {"tls"}, _autocannon,
+        Tool("autocannon", _in_cache(*_NODE_BIN, "autocannon"), ("--version",), _ALL, _autocannon,
              "reports p97.5, no p95"),
-        Tool("artillery", _in_cache(*_NODE_BIN, "artillery"), ("--version",), _ALL - {"tls"}, _artillery),
+        Tool("artillery", _in_cache(*_NODE_BIN, "artillery"), ("--version",), _ALL, _artillery),
         Tool("k6", _in_cache("go", "bin", "k6"), ("version",), _ALL, _k6),
         Tool("vegeta", _in_cache("go", "bin", "vegeta"), ("-version",), _UNSCRIPTED, _vegeta, "cannot extract"),
         Tool("oha", _in_cache("cargo", "bin", "oha"), ("--version",), _UNSCRIPTED, _oha,
              "cannot script; paced with its latency correction"),
-        Tool("gatling", _java, (), _ALL - {"tls"}, _gatling, "Java simulation, default heap"),
+        Tool("gatling", _java, (), _ALL, _gatling, "Java simulation, default heap"),
     )
 }  # fmt: skip

@@ -4,46 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.arithmetic import Freeze, relative_error
-from benchmarks.measure import Finished, run_pinned
-from benchmarks.parsers import PARSERS, Said, UnreadableReportError
-from benchmarks.servers import BenchError, Nginx, delay_server
-from benchmarks.tools import Invocation, Job, Tool
+from benchmarks.measure import run_pinned
+from benchmarks.parsers import UnreadableReportError
+from benchmarks.runner import SPARE_S, Runner
+from benchmarks.servers import BenchError, delay_server
+from benchmarks.tools import Job, Tool
 from benchmarks.window import spread, steady
 
-__all__ = ["Bench", "Settings", "bottleneck"]
-
-_SPARE_S = 40.0
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How long and how often.
-
-    Attributes:
-        seconds: Of each run at saturation.
-        repeats: Of each measurement.
-        connections: Of each tool.
-        freeze_s: Length of the freeze; its run takes ten times as long, at 100 requests a second.
-        server_core: Where servers and the harness run.
-        client_core: Where generators run.
-    """
-
-    seconds: int
-    repeats: int
-    connections: int
-    freeze_s: float
-    server_core: int
-    client_core: int
-
+__all__ = ["Bench", "bottleneck"]
 
 Row = dict[str, Any]
 
@@ -52,16 +27,15 @@ class Bench:
     """Runs jobs one after another against one nginx.
 
     Args:
-        settings: How long and how often.
-        server: The nginx.
-        source: The source of ours that is measured; nobody changes it meanwhile.
+        runner: Runs a job.
         say: Told what is going on.
     """
 
-    def __init__(self, settings: Settings, server: Nginx, source: Path, say: Callable[[str], None]) -> None:
-        self._source = source
-        self._settings = settings
-        self._server = server
+    def __init__(self, runner: Runner, say: Callable[[str], None]) -> None:
+        self._runner = runner
+        self._source = runner.source
+        self._settings = runner.settings
+        self._server = runner.server
         self._say = say
         self._saturation: dict[tuple[str, bool], float] = {}
 
@@ -94,9 +68,9 @@ class Bench:
         ]
 
     def _one(self, tool: Tool, kind: str, fresh: bool) -> Row:
-        rate = self._saturated(tool, kind, fresh) * 1.05 if tool.name == "ours" else 0.0
-        with self._job(kind, rate, fresh) as job:
-            finished, said, invocation = self._run(tool, job, count=True)
+        rate = self.saturated(tool, kind, fresh) * 1.05 if tool.name == "ours" else 0.0
+        with self._runner.job(kind, rate, fresh) as job:
+            finished, said, invocation = self._runner.run(tool, job, count=True)
         part = steady(finished.samples)
         row = {**asdict(part), "peak_mb": finished.peak_bytes / 1e6, "errors": said.errors, "said": asdict(said)}
         row |= {"cpu_s_whole_run": finished.cpu_s, "command": invocation.command, "environment": invocation.environment}
@@ -105,11 +79,11 @@ class Bench:
         self._say(f"{tool.name} {kind}: {part.rps:,.0f}/s, {part.cpu_us:.1f} µs, client {part.client_share:.0%}")
         return row
 
-    def _saturated(self, tool: Tool, kind: str, fresh: bool) -> float:
+    def saturated(self, tool: Tool, kind: str, fresh: bool) -> float:
         """Return the sessions a second at which ours saturates; looked for once."""
         if (kind, fresh) not in self._saturation:
-            with self._job(kind, 0.0, fresh) as job:
-                finished, _, _ = self._run(tool, job, count=False, parse=False, limit_s=90)
+            with self._runner.job(kind, 0.0, fresh) as job:
+                finished, _, _ = self._runner.run(tool, job, count=False, parse=False, limit_s=90)
                 found = json.loads(finished.out)
             self._saturation[kind, fresh] = float(found["saturation"])
             self._say(f"ours {kind}{' fresh' if fresh else ''} saturates at {found['saturation']:,.0f} sessions/s")
@@ -117,15 +91,32 @@ class Bench:
 
     def send_lag(self, tool: Tool) -> Row:
         """Offer half of what saturates the journey; return the lag of the sends, medians of the repeats."""
-        rate = self._saturated(tool, "journey", False) / 2
+        rate = self.saturated(tool, "journey", False) / 2
         runs = []
         for _ in range(self._settings.repeats):
-            with self._job("journey", rate, False) as job:
-                finished, _, _ = self._run(tool, job, count=False)
+            with self._runner.job("journey", rate, False) as job:
+                finished, _, _ = self._runner.run(tool, job, count=False)
                 runs.append(json.loads(finished.out))
         lag = {f"lag_p{p}_ms": asdict(spread([run[f"lag_p{p}_ms"] for run in runs])) for p in (50, 95, 99)}
         self._say(f"send lag at half of saturation: p50 {lag['lag_p50_ms']['median']:.3f} ms")
         return {"tool": tool.name, "sessions_per_s": rate, **lag}
+
+    def paced(self, tool: Tool, rates: Sequence[float] = (1_000.0, 5_000.0, 20_000.0)) -> list[Row]:
+        """Offer fixed rates far below saturation; return what a request costs there."""
+        rows = []
+        for rate in rates:
+            runs = []
+            for _ in range(self._settings.repeats):
+                with self._runner.job("paced", rate) as job:
+                    finished, _, invocation = self._runner.run(tool, job, count=True)
+                runs.append(steady(finished.samples))
+            row: Row = {"tool": tool.name, "rate": rate, "command": invocation.command}
+            keys = ("rps", "cpu_us", "client_share", "others_share")
+            rows.append(row | {key: asdict(spread([getattr(run, key) for run in runs])) for key in keys})
+            self._say(f"{tool.name} at {rate:,.0f}/s: {rows[-1]['cpu_us']['median']:.0f} µs")
+            if rows[-1]["rps"]["median"] < 0.95 * rate:  # what it can't do, it can't do at a higher rate
+                break
+        return rows
 
     # -- truthfulness -------------------------------------------------------------------------------------------
 
@@ -140,7 +131,7 @@ class Bench:
                 delay_server(settings.server_core, delay_s) as to,
             ):
                 job = Job(kind, to.url, settings.seconds, 10, Path(name), rate, source=self._source)
-                _, said, _ = self._run(tool, job, count=False)
+                _, said, _ = self._runner.run(tool, job, count=False)
                 truth_ms = to.finish()["median_s"] * 1e3
             if said.p50_ms is None:
                 return {"tool": tool.name, "error": "reports no median"}
@@ -156,7 +147,7 @@ class Bench:
             after = seconds / 3
             with delay_server(settings.server_core, service_s, after, settings.freeze_s) as to:
                 job = Job("paced", to.url, seconds, 400, Path(name), rate, source=self._source)
-                _, said, invocation = self._run(tool, job, count=False)
+                _, said, invocation = self._runner.run(tool, job, count=False)
                 served = to.finish()
         truth = Freeze(served["median_s"], served["frozen_s"], seconds)
         row: Row = {"tool": tool.name, "sent": said.requests, "meant": round(rate * seconds), "served": served}
@@ -180,62 +171,14 @@ class Bench:
         command += ["-time", str(self._settings.seconds), "-CAfile", str(self._server.certificate)]
         rates = []
         for _ in range(self._settings.repeats):
-            with TemporaryDirectory(prefix="seatrial-bench-") as name, self._counted() as count:
-                core, limit_s = self._settings.client_core, self._settings.seconds + _SPARE_S
-                done = run_pinned(command, core, Path(name), limit_s, count, self._server.worker)
+            with TemporaryDirectory(prefix="seatrial-bench-") as name, self._runner.counted() as count:
+                core, limit_s = self._settings.client_core, self._settings.seconds + SPARE_S
+                done = run_pinned(command, core, Path(name), limit_s, count, self._server.workers)
             rates.append(steady(done.samples))
         row: Row = {"tool": "openssl s_time", "kind": "tls", "command": command}
         row["rps"] = asdict(spread([part.rps for part in rates]))
         rows.append(row | {"cpu_us": asdict(spread([part.cpu_us for part in rates]))})
         return rows
-
-    # -- how a job is run ---------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _job(self, kind: str, rate: float, fresh: bool) -> Iterator[Job]:
-        settings, server = self._settings, self._server
-        secure = kind == "tls"
-        with TemporaryDirectory(prefix="seatrial-bench-") as name:
-            url, ca = (server.https, server.certificate) if secure else (server.http, None)
-            yield Job(kind, url, settings.seconds, settings.connections, Path(name), rate, ca, fresh, self._source)
-
-    @contextmanager
-    def _counted(self) -> Iterator[Callable[[], int]]:
-        counter = self._server.counter()
-        try:
-            yield counter.read
-        finally:
-            counter.close()
-
-    def _run(
-        self, tool: Tool, job: Job, count: bool, parse: bool = True, limit_s: float = 0.0
-    ) -> tuple[Finished, Said, Invocation]:
-        program = tool.program()
-        if program is None:
-            raise BenchError(f"{tool.name} is not installed")
-        invocation = tool.invoke(str(program), job)
-        limit_s = limit_s or job.seconds + _SPARE_S
-        core, environment = self._settings.client_core, invocation.environment
-        if count:
-            with self._counted() as read:
-                finished = run_pinned(
-                    invocation.command, core, job.folder, limit_s, read, self._server.worker, environment
-                )
-        else:
-            finished = run_pinned(invocation.command, core, job.folder, limit_s, environment=environment)
-        if finished.code < 0 or (finished.code > 0 and tool.name == "ours"):
-            raise BenchError(f"{tool.name} ended with {finished.code}: {(finished.err or finished.out)[-300:]}")
-        return finished, self._said(tool, invocation, finished) if parse else Said(0, 0), invocation
-
-    def _said(self, tool: Tool, invocation: Invocation, finished: Finished) -> Said:
-        if invocation.convert is not None:
-            done = subprocess.run(invocation.convert, capture_output=True, text=True, timeout=60, check=True)
-            return PARSERS[tool.name](done.stdout)
-        if invocation.report is None:
-            return PARSERS[tool.name](finished.out)
-        if not invocation.report.exists():
-            raise BenchError(f"{tool.name} left no report: {(finished.err or finished.out)[-300:]}")
-        return PARSERS[tool.name](invocation.report.read_text(encoding="utf-8"))
 
 
 def _speed_row(tool: Tool, kind: str, fresh: bool, runs: list[Row], errors: list[str]) -> Row:

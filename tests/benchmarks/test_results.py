@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from benchmarks.ours import plan_text
-from benchmarks.results import delay_rows, freeze_rows, speed_rows
+from benchmarks.ours import PLANS, plan_text
 from benchmarks.servers import nginx_config
+from benchmarks.tables import delay_rows, freeze_rows, speed_rows
 from benchmarks.tools import TOOLS, Job
 
 from seatrial.authoring.yaml_plan import read_plan
@@ -60,7 +60,7 @@ def test_every_job_a_tool_takes_becomes_a_command_on_loopback(name: str, tmp_pat
 @pytest.mark.parametrize("kind", ["get", "journey"])
 @pytest.mark.parametrize("connections", ["shared", "session"])
 def test_the_plan_of_ours_is_a_plan(kind: str, connections: str):
-    plan = read_plan(plan_text(kind, "http://127.0.0.1:8081", connections, 256, None).encode(), "plan.yaml")
+    plan = read_plan(plan_text(PLANS[kind], "http://127.0.0.1:8081", connections, 256, None).encode(), "plan.yaml")
     assert (plan.connections, plan.max_sessions) == (connections, 256)
     (journey,) = plan.journeys.values()
     assert len(journey.steps) == {"get": 1, "journey": 3}[kind]
