@@ -85,3 +85,23 @@ class Authority:
         )
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + private)
         return path
+
+    def client(self, name: str = "a tester", passphrase: bytes | None = None) -> tuple[Path, Path]:
+        """Return the files of a client's certificate and of its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        certificate = self._builder(subject, key.public_key(), days=30).sign(self._key, hashes.SHA256())
+        number = next(_runs)
+        paths = self.folder / f"client-{number}.pem", self.folder / f"client-{number}.key"
+        hidden = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+        paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, hidden))
+        return paths
+
+    def demanding(self, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> ssl.SSLContext:
+        """Return the settings of a server that wants a certificate of this issuer from its clients."""
+        context = self.context()
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(self.ca)
+        context.minimum_version = context.maximum_version = version
+        return context
