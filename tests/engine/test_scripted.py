@@ -178,6 +178,52 @@ def test_a_body_that_is_not_json_yields_nothing_and_breaks_nothing(body: bytes) 
     assert check(response) == (Outcome.CHECK_FAILED, "body is not JSON")
 
 
+PAGE = """<form id=book><input name=token value="a&amp;b"><input name=empty><input checked name=no>
+<p class=slot data-id=1> Hall <b>一</b>\n</p><p class=slot>  </p><p class=slot data-id="2">Hall 2</p></form>"""
+
+
+def test_a_css_selector_takes_texts_or_an_attribute_of_a_page() -> None:
+    response = response_of(PAGE.encode(), "Content-Type: text/html")
+    assert extracted({"css": "input[name=token]", "attribute": "value"}, response) == "a&b"
+    assert extracted({"css": ".slot"}, response) == "Hall 一"
+    assert extracted({"css": ".slot", "pick": "last"}, response) == "Hall 2"
+    assert extracted({"css": ".slot", "attribute": "data-id", "pick": "last"}, response) == "2"
+    assert extracted({"css": "input[name=no]", "attribute": "checked"}, response) == ""
+    picked = {extracted({"css": ".slot", "pick": "random"}, response, seed) for seed in range(20)}
+    assert picked == {"Hall 一", "Hall 2"}
+    for nothing in ({"css": "h1"}, {"css": ".slot:nth-child(5)"}, {"css": "input", "attribute": "href"}):
+        assert extracted(nothing, response) is MISSING
+
+
+def test_a_page_in_another_charset_is_read_as_its_head_says() -> None:
+    page = "<p>康樂</p>".encode("big5")
+    response = response_of(page, 'Content-Type: text/html; charset="Big5"')
+    assert extracted({"css": "p"}, response) == "康樂"
+    assert extracted({"regex": "康."}, response) == "康樂"
+    for check in ({"contains": "康樂"}, {"matches": "^<p>康樂<"}):
+        assert compile_check(Check.model_validate(check))(response)[0] is Outcome.OK
+    for head in ("text/html; charset=klingon", "text/html; charset=zlib", "text/html"):
+        assert extracted({"css": "p"}, response_of(page, f"Content-Type: {head}")).strip() != "康樂"
+    assert extracted({"css": "p"}, response_of("<p>é</p>".encode(), "Content-Type: text/html; charset=big5")) == "é"
+
+
+def test_a_cookie_is_taken_as_the_session_holds_it(engine: Engine) -> None:
+    def answer(request: Request) -> bytes:
+        return ok(b"", "Set-Cookie: csrf=one", "Set-Cookie: csrf=two") if request.path == "/" else ok(b"")
+
+    steps = [
+        {"get": "/", "extract": {"csrf": {"cookie": "csrf"}}},
+        {"get": "/later", "extract": {"still": {"cookie": "csrf"}, "none": {"cookie": "x", "optional": True}}},
+        {"get": "/${csrf}-${still}", "expect": {"status": 200}},
+        {"get": "/never", "extract": {"needed": {"cookie": "x"}}},
+    ]
+    with Server(answering(answer)) as server:
+        run = engine.offer(server, *steps)
+        assert server.requests[2].path == "/two-two"
+    assert run.outcomes == [*[Outcome.OK] * 3, Outcome.CHECK_FAILED]
+    assert "nothing to extract as 'needed'" in run.details
+
+
 @given(seed=st.integers(0, 2**64 - 1), count=st.integers(1, 50))
 def test_a_random_pick_is_the_same_for_the_same_seed(seed: int, count: int) -> None:
     response = response_of(json.dumps(list(range(count))).encode())
@@ -205,6 +251,9 @@ CHECKS = [
     ({"json": {"$.n": "123"}}, False, "$.n is 123, not '123'"),
     ({"json": {"$.t": 1}}, False, "$.t is True, not 1"),
     ({"json": {"$.no": None}}, False, "$.no is not in the body"),
+    ({"size": {"at_least": 60, "at_most": 60}}, True, ""),
+    ({"size": {"at_least": 61}}, False, "a body of 60 bytes, fewer than 61"),
+    ({"size": {"at_most": 59}}, False, "a body of 60 bytes, more than 59"),
     ({"headers": {"X-Kind": "json"}}, True, ""),
     ({"headers": {"x-kind": "xml"}}, False, "header x-kind does not contain 'xml'"),
     ({"headers": {"x-none": ""}}, False, "header x-none"),
