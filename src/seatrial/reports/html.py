@@ -31,6 +31,7 @@ from seatrial.reports.wording import (
     measured,
     objective_text,
     relied_on,
+    retries_line,
     time_or_unknown,
 )
 from seatrial.units import format_number, format_share
@@ -95,8 +96,8 @@ def _sentences(reasons: tuple[Reason, ...], language: Language) -> list[str]:
 
 
 def _rank(reason: Reason) -> int:
-    """Return 0 for what a reader with one minute must see first: validity, capacity and breakpoint; 1 for the rest."""
-    return 0 if reason.code.split(".")[0] in ("validity", "capacity", "breakpoint", "service") else 1
+    """Return 0 for what a reader with one minute must see first, such as validity and capacity; 1 for the rest."""
+    return 0 if reason.code.split(".")[0] in ("validity", "capacity", "breakpoint", "service", "load") else 1
 
 
 def _objective_rows(view: ReportView, say: Say) -> list[dict[str, Any]]:
@@ -131,6 +132,8 @@ def _trial(trial: TrialView, view: ReportView, language: Language, say: Say) -> 
         "ending": _ending(trial, say),
         "details": trial.log.details,
         "figures": [_safe(figure) for figure in trial_figures(trial, say)],
+        "retries": retries_line(verdict.retries, say) if verdict else "",
+        "retried": bool(verdict and verdict.retries and verdict.retries.count),
         "stages": [_stage(stage, say) for stage in verdict.stages] if verdict else [],
         "diagnostics": [_diagnostic(d, say) for d in trial.diagnostics[:MAX_DIAGNOSTICS]],
         "diagnostics_more": max(0, len(trial.diagnostics) - MAX_DIAGNOSTICS),
@@ -165,9 +168,12 @@ def _safe(figure: Figure) -> dict[str, Any]:
 
 
 def _stage(stage: StageResult, say: Say) -> dict[str, str]:
+    rate, retries = format_number(stage.rate), stage.retries
     return {
         "name": stage.name,
-        "planned": format_number(stage.rate),
+        "planned": rate if stage.users is None else say("table.users", rate=rate, users=f"{stage.users:,}"),
+        "retried": format_share(retries.per_step) if retries else say("page.dash"),
+        "requests": format_number(retries.requests_per_s) if retries else say("page.dash"),
         "offered": format_number(stage.offered_per_s),
         "achieved": format_number(stage.achieved_per_s),
         "goodput": format_number(stage.goodput_per_s),

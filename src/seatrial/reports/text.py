@@ -13,7 +13,7 @@ from rich.text import Text
 from seatrial.model.reasons import Language, sentence
 from seatrial.model.verdict import ObjectiveResult, Reason, RunVerdict, StageResult, TrialVerdict, Verdict
 from seatrial.reports.texts import Say, say_in
-from seatrial.reports.wording import bounds, measured, objective_text, relied_on
+from seatrial.reports.wording import bounds, measured, objective_text, relied_on, retries_line
 from seatrial.units import format_duration, format_number, format_share
 
 __all__ = ["render_text"]
@@ -70,6 +70,8 @@ def _trial(verdict: TrialVerdict, language: Language, say: Say) -> list[Renderab
     ]
     if trial.objectives:
         parts.append(Padding(_objectives(trial, say), (0, 0, 0, 2)))
+    if line := retries_line(trial.retries, say):
+        parts.append(Padding(Text(line), (0, 0, 0, 2)))
     if len(trial.stages) > 1:
         parts.append(Padding(_levels(trial.stages, say), (0, 0, 0, 2)))
     return parts

@@ -64,8 +64,9 @@ class TrialView:
         timeline: Columns of :func:`seatrial.stats.timeline.timeline`, ``at_ns`` from the trial's start, one empty
             row between stages; None when there are no records.
         health: Columns of the health record, ``at_ns`` from the trial's start; None when unknown.
-        outcomes: Outcome label to count over all records, warm-up included, zeros left out.
-        records: How many records there are, warm-up included.
+        outcomes: Outcome label to count over all records of steps, warm-up included, zeros left out. Attempts that
+            were retried are no steps; how many there were stands in the verdict.
+        records: How many records of steps there are, warm-up included.
         diagnostics: What went wrong in detail.
         checks: What was checked of the generator.
     """
@@ -161,6 +162,8 @@ def _trial(
         return view
     slug = trial_slug(index, name)
     records, health = reader.records(slug), reader.health(slug)
+    if records is not None:  # attempts that were retried stand beside the record of their step
+        records = records.filter(pl.col("outcome") != int(Outcome.RETRIED))
     start_ns = _start_ns(log, records, health)
     if records is not None:
         counts = records.group_by("outcome").agg(pl.len().alias("count")).sort("outcome").collect()

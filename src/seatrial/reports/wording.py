@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from seatrial.errors import SeatrialError
 from seatrial.model.objective import Metric, Objective, parse_objective
-from seatrial.model.verdict import Bounded, ObjectiveResult, TrialVerdict, Verdict
+from seatrial.model.verdict import Bounded, ObjectiveResult, Retries, TrialVerdict, Verdict
 from seatrial.reports.checks import Check
 from seatrial.reports.texts import Say
 from seatrial.units import format_duration, format_number, format_share
@@ -22,6 +22,7 @@ __all__ = [
     "objective_text",
     "quantity",
     "relied_on",
+    "retries_line",
     "time_limits",
     "time_or_unknown",
 ]
@@ -174,6 +175,21 @@ def time_limits(results: tuple[Objective, ...], say: Say, *, quantile: float | N
 def time_or_unknown(ns: float | None, say: Say) -> str:
     """Return a response time; where unanswered steps hide it, words that say so."""
     return say("figure.response_unknown") if ns is None else format_duration(ns)
+
+
+def retries_line(retries: Retries | None, say: Say) -> str:
+    """Return what retries made of a trial, in a sentence or two; empty where its plan retries nothing."""
+    if retries is None:
+        return ""
+    if not retries.count:
+        return say("retries.none")
+    return say(
+        "retries.line",
+        count=f"{retries.count:,}",
+        share=format_share(retries.per_step),
+        requests=format_number(retries.requests_per_s),
+        times=format_number(retries.amplification),
+    )
 
 
 def check_seen(check: Check, say: Say) -> str:

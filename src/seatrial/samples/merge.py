@@ -20,7 +20,7 @@ PART_ROWS = 1_000_000
 """Most rows in a part, so that a reader's memory stays bounded."""
 
 _TIMES = frozenset({"intended_ns", "sent_ns", "first_byte_ns", "done_ns"})
-_ORDER = ("intended_ns", "session", "step")
+_ORDER = ("intended_ns", "session", "step", "done_ns", "outcome")
 
 
 def part_files(folder: Path) -> list[Path]:
@@ -31,7 +31,8 @@ def part_files(folder: Path) -> list[Path]:
 def merge_stage(spools: Sequence[Path], folder: Path, epoch_ns: int) -> pl.DataFrame:
     """Write the rows of one stage as the next parts in ``folder`` and return them.
 
-    Rows are sorted by intended start, then session and step, so that any number of workers gives the same parts.
+    Rows are sorted by intended start, then session, step, end and outcome (attempts that were retried begin with their
+    step), so that any number of workers gives the same parts.
     The spools are removed once their rows are safe.
 
     Args:
@@ -47,7 +48,9 @@ def merge_stage(spools: Sequence[Path], folder: Path, epoch_ns: int) -> pl.DataF
         RecordingError: a part can't be written; the spools are kept.
     """
     arrays = [rows for path in spools if path.exists() for rows in read_frames(path, ROW_DTYPE)]
-    frame = _to_frame(np.concatenate(arrays) if arrays else np.empty(0, ROW_DTYPE), epoch_ns).sort(*_ORDER)
+    frame = _to_frame(np.concatenate(arrays) if arrays else np.empty(0, ROW_DTYPE), epoch_ns).sort(
+        *_ORDER, maintain_order=True
+    )
     _make_folder(folder)
     first = len(part_files(folder))
     written: list[Path] = []

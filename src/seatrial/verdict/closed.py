@@ -75,7 +75,8 @@ def scheduled(
     if stage.users is None:
         return columns, attempts, timetable(plan, plan_digest, stage)
     session, begin_ns = _beginnings(columns)
-    started_ns = log.started_ns if log is not None else int(begin_ns.min(initial=0))
+    first_ns = int(begin_ns.min()) if len(begin_ns) else 0
+    started_ns = first_ns if log is None else log.started_ns
     order = np.lexsort((session, begin_ns))
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))

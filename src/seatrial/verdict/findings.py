@@ -37,12 +37,11 @@ def findings(plan: Plan, trial: Trial, results: Sequence[StageResult], taken: se
         taken: What :func:`steps_taken` found in their judged records.
     """
     found: list[Reason] = []
+    if not any(result.intended for result in results):
+        return found
     if isinstance(trial, LoadTrial) and trial.users is not None:
         found.append(Reason(code="load.closed", params={"users": f"{trial.users:,}"}))
-    found += many_retries(results)
-    if any(result.intended for result in results):
-        found += _never_taken(plan, taken)
-    return found
+    return [*found, *many_retries(results), *_never_taken(plan, taken)]
 
 
 def _never_taken(plan: Plan, taken: set[tuple[int, int]]) -> list[Reason]:
