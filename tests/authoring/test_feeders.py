@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 from pathlib import Path
 
@@ -118,6 +119,91 @@ def test_a_feed_beyond_the_limit_is_refused_by_its_size(tmp_path: Path, monkeypa
     assert refused(tmp_path, b"id\n123\n")[0].what == "the feed is longer than 64 MiB"
 
 
+def read_lines(folder: Path, content: bytes, **feed: str) -> FeedTable:
+    (folder / "f.jsonl").write_bytes(content)
+    return read_feed(Feed.model_validate({"jsonl": "f.jsonl", **feed}), folder)
+
+
+def test_json_lines_keep_the_types_of_their_values_in_the_first_lines_order(tmp_path: Path) -> None:
+    first, second = (
+        '{"id": 1, "name": "陳", "at": {"x": [1.5, null]}}',
+        '{"at": false, "name": "", "id": 12345678901234567890}',
+    )
+    table = read_lines(tmp_path, b"\xef\xbb\xbf" + f"{first}\r\n{second}\n\n".encode())
+    assert table.columns == ("id", "name", "at")
+    assert table.rows == ((1, "陳", {"x": [1.5, None]}), (12345678901234567890, "", False))
+    assert [type(value) for value in table.rows[1]] == [int, str, bool]
+
+
+def test_a_path_alone_names_the_kind_of_the_file_by_its_ending() -> None:
+    assert [Feed.model_validate(name).jsonl for name in ("a.jsonl", "a.NDJSON", "a.csv", "a")] == [
+        "a.jsonl",
+        "a.NDJSON",
+        None,
+        None,
+    ]
+
+
+LINES_REFUSED = {
+    "empty": (b"", "the feed is empty", ""),
+    "blank": (b"\n \n", "the feed is empty", ""),
+    "not JSON": (b'{"a": 1}\n{"a": }\n', "not JSON", ":2"),
+    "nested without end": (b'{"a": 1}\n' + b'{"a": ' + b"[" * 100_000 + b"\n", "not JSON", ":2"),
+    "no object": (b'{"a": 1}\n[1]\n', "not a JSON object", ":2"),
+    "a text": (b'"a"\n', "not a JSON object", ":1"),
+    "a name missing": (b'{"a": 1, "b": 2}\n{"a": 1}\n', "a row of other names than the first", ":2"),
+    "a name more": (b'{"a": 1}\n{"a": 1, "b": 2}\n', "a row of other names than the first", ":2"),
+    "a name twice": (b'{"a": 1}\n{"a": 1, "a": 2}\n', "a name written twice in one object", ":2"),
+    "a name twice within": (b'{"a": {"b": 1, "b": 2}}\n', "a name written twice in one object", ":1"),
+    "not a number": (b'{"a": NaN}\n', "a number that is not finite", ":1"),
+    "beyond all numbers": (b'{"a": 1e999}\n', "a number that is not finite", ":1"),
+    "half a character": (b'{"a": "\\ud83d"}\n', "half of a surrogate pair", ":1"),
+    "no names": (b"{}\n", "a header without columns", ":1"),
+    "a name with a brace": (b'{"a}": 1}\n', "a column without a usable name", ":1"),
+    "blank line": (b'{"a": 1}\n\n{"a": 1}\n', "a blank line between rows", ":2"),
+    "another encoding": (b'{"a": "\xb3\xaf"}\n', "not utf-8", ":1"),
+}
+
+
+@pytest.mark.parametrize("kind", LINES_REFUSED)
+def test_wrong_json_lines_are_refused_at_their_line(kind: str, tmp_path: Path) -> None:
+    content, what, where = LINES_REFUSED[kind]
+    with pytest.raises(PlanError) as caught:
+        read_lines(tmp_path, content)
+    first = caught.value.problems[0]
+    assert first.what == what
+    assert first.where == f"{tmp_path}/f.jsonl{where}"
+
+
+def test_wholly_wrong_json_lines_do_not_flood_the_list(tmp_path: Path) -> None:
+    with pytest.raises(PlanError) as caught:
+        read_lines(tmp_path, b"x\n" * 5000)
+    assert len(caught.value.problems) < 25
+
+
+ROW = st.dictionaries(
+    st.sampled_from(["a", "b"]),
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(max_size=4),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+        max_leaves=4,
+    ),
+    min_size=2,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(ROW, min_size=1, max_size=4), ascii_only=st.booleans())
+def test_whatever_json_writes_is_read_back(rows: list[dict[str, object]], ascii_only: bool, tmp_path: Path) -> None:
+    content = "".join(json.dumps(row, ensure_ascii=ascii_only) + "\n" for row in rows)
+    table = read_lines(tmp_path, content.encode())
+    assert [table.row(index) for index in range(len(rows))] == rows
+
+
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 
 
@@ -136,9 +222,10 @@ def test_whatever_the_csv_module_writes_is_read_back(rows: list[list[str]], tmp_
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=60))
 def test_arbitrary_bytes_are_a_table_or_a_plan_error(content: bytes, tmp_path: Path) -> None:
-    try:
-        table = read(tmp_path, content)
-    except PlanError:
-        return
-    assert table.rows
-    assert all(len(row) == len(table.columns) for row in table.rows)
+    for reader in (read, read_lines):
+        try:
+            table = reader(tmp_path, content)
+        except PlanError:
+            continue
+        assert table.rows
+        assert all(len(row) == len(table.columns) for row in table.rows)

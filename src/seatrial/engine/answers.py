@@ -92,6 +92,8 @@ def _json_finder(path: str) -> _Walk:
         compiled = jsonpath.compile(path)
 
         def search(value: Any) -> list[Any]:
+            if isinstance(value, str):  # the library would take it for a document that is still to be parsed
+                return []
             try:
                 return list(compiled.findall(value))
             except (jsonpath.JSONPathError, RecursionError):  # a document that the path can't be walked in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -118,4 +119,8 @@ def _write_code(workspace: Workspace, loaded: LoadedPlan) -> dict[str, Any]:
 
 
 def _digest_of(rows: FeedRows) -> str:
-    return sha256_hex("\n".join("\x1f".join(row) for row in (rows.columns, *rows.rows)).encode())
+    """Return the digest of a feed's rows: of their text, or as JSON where a value is anything else than text."""
+    if all(isinstance(value, str) for row in rows.rows for value in row):
+        return sha256_hex("\n".join("\x1f".join(row) for row in (rows.columns, *rows.rows)).encode())
+    lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in (rows.columns, *rows.rows))
+    return sha256_hex("\n".join(lines).encode())
