@@ -84,7 +84,7 @@ def test_the_strain_is_told_in_four_lines() -> None:
     lags = {"lag_to_100us": 1200, "lag_to_3ms": 7, "lag_above_100ms": 1}
     seen = dict(strain_rows(rows(first | lags, second | {"lag_to_3ms": 3, "listen_drops": UNKNOWN}), SAY))
     assert seen == {
-        "Steps sent, by send lag": "up to 100 µs: 1,200; up to 3 ms: 10; above 100 ms: 1",
+        "Steps sent, by send lag": "0 to 100 µs: 1,200; 1 ms to 3 ms: 10; above 100 ms: 1",
         "Event loops": "longest turn 40 ms; 3 turns above 10 ms",
         "Memory": "91 MB at most in a worker; 4 ms of garbage collection in all",
         "The machine's network": (
@@ -109,4 +109,4 @@ def test_the_histogram_of_a_made_trial_holds_its_steps_and_is_in_the_page(health
     assert view.health.select(pl.sum_horizontal(LAG_COLUMNS).sum()).item() == sent
     shown = dict(strain_rows(view.health, SAY))["Steps sent, by send lag"]
     assert shown in healthy.page
-    assert "至 100 µs：" in render_html(healthy.view, "zh-Hant")
+    assert "0 至 100 µs：" in render_html(healthy.view, "zh-Hant")

@@ -47,11 +47,14 @@ def strain_rows(health: pl.DataFrame | None, say: Say) -> list[tuple[str, str]]:
 
 def _lags(health: pl.DataFrame, say: Say) -> str:
     """Return the send-lag histogram; empty buckets are left out."""
-    edges = [format_duration(edge) for edge in LAG_EDGES_NS]
-    texts = [("strain.lags_to", edge) for edge in edges] + [("strain.lags_above", edges[-1])]
-    counts = [_total(health, name) for name in LAG_COLUMNS]
-    shown = [say(key, edge=edge, count=f"{n:,}") for (key, edge), n in zip(texts, counts, strict=True) if n]
-    return "; ".join(shown) or say("page.dash")
+    edges = ["0", *(format_duration(edge) for edge in LAG_EDGES_NS)]
+    shown = []
+    for place, column in enumerate(LAG_COLUMNS):
+        if count := _total(health, column):
+            key = "strain.lags_between" if place < len(LAG_EDGES_NS) else "strain.lags_above"
+            high = edges[min(place + 1, len(LAG_EDGES_NS))]
+            shown.append(say(key, low=edges[place], high=high, count=f"{count:,}"))
+    return say("strain.and").join(shown) or say("page.dash")
 
 
 def _total(health: pl.DataFrame, column: str) -> int:
