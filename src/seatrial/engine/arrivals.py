@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from seatrial.engine.session import Session
     from seatrial.engine.stage import StageOrder
 
-__all__ = ["Arrival", "FeedRows", "Source", "arrivals_of"]
+__all__ = ["Arrival", "FeedRows", "Given", "Source", "arrivals_of"]
 
 
 class Arrival(NamedTuple):
@@ -42,6 +42,21 @@ class Source(Protocol):
     def row(self, ordinal: int, session: Session) -> Any:
         """Return the value for a session, the ``ordinal``-th of its journey in the trial."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value that every session has from its beginning.
+
+    Attributes:
+        value: What the set-up extracted.
+    """
+
+    value: Any
+
+    def row(self, ordinal: int, session: Session) -> Any:
+        """Return the value."""
+        return self.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,7 @@ class Driver:
         self._users: UserArrivals | None = None
         self._intended = 0
         self._stop_by_ns = NEVER
+        self._cut_ns = 0
         self._next_tick_ns = 0
         self._woke_ns = 0
 
@@ -221,10 +222,10 @@ class Driver:
         """Return the sessions of the current stage that were due so far."""
         return self._intended
 
-    def stop(self) -> None:
-        """Offer nothing more, let what is under way finish for a moment, then give it up."""
+    def stop(self, from_ns: int = 0) -> None:
+        """Offer nothing due from that instant on, let what is under way finish for a moment, then give it up."""
         if self._stop_by_ns == NEVER:
-            self._stop_by_ns = monotonic_ns() + _STOP_GRACE_NS
+            self._cut_ns, self._stop_by_ns = from_ns, max(monotonic_ns(), from_ns) + _STOP_GRACE_NS
 
     def run_stage(self, order: StageOrder, recorder: Recorder, on_tick: Any) -> StageDone:
         """Offer a stage and return when its last session is over or given up.
@@ -249,7 +250,7 @@ class Driver:
         self._next_tick_ns = self._woke_ns + SECOND
         while True:
             now = monotonic_ns()
-            if self._stop_by_ns != NEVER:
+            if self._stop_by_ns != NEVER and (upcoming is None or upcoming.at_ns >= self._cut_ns):
                 upcoming, load_over_ns = None, now
                 give_up_ns = min(give_up_ns, self._stop_by_ns)
             admitted = 0

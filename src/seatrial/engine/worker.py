@@ -16,14 +16,18 @@ from typing import Any
 import numpy as np
 
 from seatrial import __version__
-from seatrial.engine.arrivals import FeedRows
+from seatrial.engine.arrivals import FeedRows, Given
 from seatrial.engine.driver import Driver
 from seatrial.engine.health import HealthMonitor, HealthRow
+from seatrial.engine.http.message import stop_requests
+from seatrial.engine.http.sources import family_of
 from seatrial.engine.http.target import Target, tls_context
 from seatrial.engine.python_session import JourneyFunction, start_python
 from seatrial.engine.recorder import Recorder
 from seatrial.engine.scripted import CompiledJourney, compile_journey
 from seatrial.engine.stage import StageDone, StageOrder
+from seatrial.engine.synthetic import SyntheticText
+from seatrial.engine.tally import Tally
 from seatrial.errors import RecordingError, SeatrialError
 from seatrial.model.health import lag_counts
 from seatrial.model.journey import Journey
@@ -35,7 +39,20 @@ from seatrial.model.users import UserDraws
 from seatrial.samples.codec import Rows
 from seatrial.samples.spool import health_file, stage_file
 
-__all__ = ["BUCKETS_PER_OCTAVE", "Failed", "Ready", "RunStage", "StageEnded", "Stop", "Tick", "WorkerSpec", "work"]
+__all__ = [
+    "BUCKETS_PER_OCTAVE",
+    "Cut",
+    "Failed",
+    "Ready",
+    "RunStage",
+    "StageEnded",
+    "Stop",
+    "Tick",
+    "WorkerSpec",
+    "compile_journeys",
+    "make_driver",
+    "work",
+]
 
 BUCKETS_PER_OCTAVE = 8
 """Live histograms: bucket b holds response times around 2**(b / 8) microseconds."""
@@ -58,6 +75,7 @@ class WorkerSpec:
         workers: Number of workers.
         spool: Folder for its rows; exists.
         feeds: For each journey, variable name to rows.
+        given: Variables that every session has from its beginning: what the set-up extracted.
     """
 
     plan: Plan
@@ -69,6 +87,7 @@ class WorkerSpec:
     workers: int
     spool: Path
     feeds: tuple[Mapping[str, FeedRows], ...]
+    given: Mapping[str, Any] = field(default_factory=dict)
 
 
 # Orders to a worker.
@@ -83,6 +102,13 @@ class RunStage:
 @dataclass(frozen=True, slots=True)
 class Stop:
     """Offer nothing more; finish what is under way within a few seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Offer no session that is due at ``at_ns`` on the monotonic clock or later; then as for :class:`Stop`."""
+
+    at_ns: int
 
 
 # Reports from a worker.
@@ -105,6 +131,9 @@ class Tick:
         health: The health row written just now.
         diagnostics: (journey, step, outcome, detail, count) since the last tick.
         elapsed_ns: From the instant that the stage's arrivals count from; below zero before it.
+        against: For each limit of the trial but capacity, the judged steps since the last tick that speak against it
+            (see :mod:`seatrial.engine.tally`); empty where nobody asks.
+        stop_asked: Whether an answer of the service asked for the end of the run.
     """
 
     worker: int
@@ -116,6 +145,8 @@ class Tick:
     health: HealthRow = field(default_factory=dict)
     diagnostics: list[tuple[int, int, int, str, int]] = field(default_factory=list)
     elapsed_ns: int = 0
+    against: tuple[int, ...] = ()
+    stop_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +184,10 @@ class _Control:
     def on_event(self, mask: int) -> None:
         try:
             while self._pipe.poll():
-                if isinstance(self._pipe.recv(), Stop):
+                order = self._pipe.recv()
+                if isinstance(order, Cut):
+                    self._driver.stop(order.at_ns)
+                elif isinstance(order, Stop):
                     self._driver.stop()
         except (EOFError, OSError):  # the run itself is gone: stop loading a service that nobody watches
             self.abandoned = True
@@ -183,7 +217,7 @@ def _serve(spec: WorkerSpec, pipe: Pipe, python_journeys: Mapping[str, JourneyFu
     if files < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     health = HealthMonitor(health_file(spec.spool, spec.worker), spec.worker, _routes(spec))
-    driver = _driver(spec, health, python_journeys)
+    driver = make_driver(spec, health, compile_journeys(spec, python_journeys))
     control = _Control(pipe, driver)
     pipe.send(Ready())
     # What exists now lives as long as the worker: keep the collector away from it, and from the hot path, where
@@ -208,9 +242,8 @@ def _routes(spec: WorkerSpec) -> int:
 
     Where the plan names no source, the system picks one for each target address.
     """
-    targets = [":" in address[0] for _, address in spec.target.addresses]
-    sources = [":" in source for source in spec.plan.source_addresses]
-    return max(1, sum(targets.count(source) for source in sources) if sources else len(targets))
+    families = [family for family, _ in spec.target.addresses]
+    return sum(families.count(family_of(source)) for source in spec.target.sources) or len(families)
 
 
 def _run_stage(
@@ -231,10 +264,14 @@ def _run_stage(
         else UserDraws(spec.plan_digest, spec.plan.seed, stage.trial, stage.index, stage.users, spec.plan.weights),
     )
 
+    tally = Tally(spec.plan, stage, order.start_ns) if spec.plan.stop.hopeless else None
+
     def tick() -> None:
         if gc.get_count()[0] > 200_000:  # journeys in Python may leave cycles; bound what they hold
             gc.collect(0)
-        pipe.send(_tick(spec.worker, driver, recorder.take(), health, order.start_ns))
+        rows = recorder.take()
+        against = () if tally is None else tally.count(rows)
+        pipe.send(_tick(spec.worker, driver, rows, health, order.start_ns, against))
 
     driver.register(pipe.fileno(), control, 1)
     try:
@@ -246,15 +283,19 @@ def _run_stage(
     pipe.send(StageEnded(spec.worker, stage.index, done))
 
 
-def _tick(worker: int, driver: Driver, rows: Rows, health: HealthMonitor, start_ns: int) -> Tick:
+def _tick(
+    worker: int, driver: Driver, rows: Rows, health: HealthMonitor, start_ns: int, against: tuple[int, ...]
+) -> Tick:
     outcomes = np.bincount(rows["outcome"], minlength=len(Outcome)) if len(rows) else np.zeros(0, dtype=np.int64)
+    if len(rows) and outcomes[Outcome.RETRIED]:  # attempts; the step has a record of its own
+        rows = rows[rows["outcome"] != Outcome.RETRIED]
     response_us = np.maximum((rows["done_ns"] - rows["intended_ns"]) / 1000, 1.0)
     buckets, counts = np.unique(np.rint(np.log2(response_us) * BUCKETS_PER_OCTAVE).astype(int), return_counts=True)
     lag = (rows["sent_ns"] - rows["intended_ns"])[rows["sent_ns"] != NEVER]
     diagnostics = driver.diagnostics.take()
     row = health.sample(
         driver.sessions,
-        max(0, driver.connections - 1),  # the pipe to the run is no connection
+        driver.connections - (driver.transport is None),  # where it watches them itself: less the pipe to the run
         lag_counts(lag),
         _refused(diagnostics, _NO_FILES),
         _refused(diagnostics, _NO_PORTS),
@@ -269,6 +310,8 @@ def _tick(worker: int, driver: Driver, rows: Rows, health: HealthMonitor, start_
         health=row,
         diagnostics=diagnostics,
         elapsed_ns=int(row["at_ns"]) - start_ns,
+        against=against,
+        stop_asked=stop_requests() > 0,
     )
 
 
@@ -281,27 +324,38 @@ def _refused(diagnostics: Sequence[tuple[int, int, int, str, int]], errors: Sequ
     )
 
 
-def _driver(spec: WorkerSpec, health: HealthMonitor, python_journeys: Mapping[str, JourneyFunction]) -> Driver:
-    plan, target = spec.plan, spec.target
-    own = {name.lower() for name in plan.headers}
-    general = {"host": target.authority, "user-agent": f"seatrial/{__version__}", "accept": "*/*"}
-    fields = {name: value for name, value in general.items() if name not in own} | dict(plan.headers)
+def compile_journeys(spec: WorkerSpec, python_journeys: Mapping[str, JourneyFunction]) -> list[CompiledJourney]:
+    """Return the plan's journeys ready to run, in its order."""
+    plan, fields = spec.plan, _fields(spec)
 
     def compiled(name: str, journey: Journey) -> CompiledJourney:
         if journey.python is None:
-            return compile_journey(journey, target.prefix, fields, plan.deadlines.response, plan.redirects)
+            return compile_journey(journey, spec.target.prefix, fields, plan.deadlines.response, plan.redirects)
         start: Callable[[Any], Any] = start_python(python_journeys[name], journey.step_names)
         count = len(journey.step_names)
         return CompiledJourney(start, lambda session: iter(range(session.step + 1, count)))
 
-    journeys: Sequence[CompiledJourney] = [compiled(name, journey) for name, journey in plan.journeys.items()]
+    return [compiled(name, journey) for name, journey in plan.journeys.items()]
+
+
+def _fields(spec: WorkerSpec) -> dict[str, str]:
+    own = {name.lower() for name in spec.plan.headers}
+    general = {"host": spec.target.authority, "user-agent": f"seatrial/{__version__}", "accept": "*/*"}
+    return {name: value for name, value in general.items() if name not in own} | dict(spec.plan.headers)
+
+
+def make_driver(spec: WorkerSpec, health: HealthMonitor, journeys: Sequence[CompiledJourney]) -> Driver:
+    """Return a driver of these journeys with the plan's transport, header fields and deadlines."""
+    plan, target = spec.plan, spec.target
+    given = {name: Given(value) for name, value in spec.given.items()}
+    made_up = [{name: SyntheticText(kind) for name, kind in j.synthetic.items()} for j in plan.journeys.values()]
     driver = Driver(
         target=target,
         tls=tls_context(target.ca, target.certificate, target.key) if target.tls else None,
         journeys=journeys,
-        feeds=spec.feeds,
+        feeds=[{**given, **rows, **texts} for rows, texts in zip(spec.feeds, made_up, strict=True)],
         health=health,
-        fields=fields,
+        fields=_fields(spec),
         connect_wait_ns=plan.deadlines.connect,
         response_wait_ns=plan.deadlines.response,
         max_sessions=max(1, plan.max_sessions // spec.workers),

@@ -19,7 +19,7 @@ from typing import Final
 
 import httptools
 
-__all__ = ["MAX_BODY", "MAX_HEAD", "Head", "ProtocolError", "Reader", "Response", "encode_request"]
+__all__ = ["MAX_BODY", "MAX_HEAD", "Head", "ProtocolError", "Reader", "Response", "encode_request", "stop_requests"]
 
 MAX_HEAD: Final = 64 * 1024
 MAX_BODY: Final = 64 * 1024 * 1024
@@ -107,6 +107,12 @@ class Response:
 
 
 _known_heads: dict[bytes, Head] = {}
+_stopping_heads: list[int] = [0]
+
+
+def stop_requests() -> int:
+    """Return how many heads with a ``seatrial-stop`` field this process has read: the service wants it to end."""
+    return _stopping_heads[0]
 
 
 def parse_head(head: bytes) -> Head:
@@ -118,7 +124,9 @@ def parse_head(head: bytes) -> Head:
     known = _known_heads.get(head)
     if known is None:
         known = _read_head(head)
-        if len(head) <= _LONGEST_REMEMBERED:
+        if b"\r\nseatrial-stop:" in head.lower():
+            _stopping_heads[0] += 1  # and not remembered, so that each of them counts
+        elif len(head) <= _LONGEST_REMEMBERED:
             if len(_known_heads) >= _MAX_REMEMBERED:
                 _known_heads.clear()
             _known_heads[head] = known
