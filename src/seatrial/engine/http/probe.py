@@ -35,23 +35,28 @@ def probe(target: Target) -> Target:
     """
     context = tls_context(target.ca, target.certificate, target.key) if target.tls else None
     reached: list[Address] = []
-    failures: dict[Address, Exception] = {}
+    failures: dict[Address, tuple[Exception, str | None]] = {}
+    tried: set[str | None] = set()
     for address in target.addresses:
         source = next((source for source in target.sources if family_of(source) == address[0]), None)
         try:
             _try(target, context, address, source)
             reached.append(address)
+            tried.add(source)
         except (OSError, TunnelRefusedError) as error:
-            failures[address] = error
+            failures[address] = error, source
     if not reached:
-        raise _unreachable(target, list(failures.values())[-1])
+        failure, source = list(failures.values())[-1]
+        raise _unreachable(target, failure, source) from failure
     for source in target.sources:
+        if source in tried:
+            continue
         address = next((address for address in reached if address[0] == family_of(source)), reached[0])
         try:
             _try(target, context, address, source)
         except (OSError, TunnelRefusedError) as error:
             raise _unreachable(target, error, source) from error
-    left_out = tuple(f"{at[0]} ({_said(error)})" for (_, at), error in failures.items())
+    left_out = tuple(f"{at[0]} ({_said(error)})" for (_, at), (error, _) in failures.items())
     return replace(target, addresses=tuple(reached), left_out=target.left_out + left_out)
 
 
@@ -95,7 +100,7 @@ def _unreachable(target: Target, error: Exception, source: str | None = None) ->
     start = "" if source is None else f" from {source}"
     remedy = "Start the service, or correct 'target'."
     if source is not None:
-        remedy = "Correct 'source_addresses': each must be able to reach the target."
+        remedy = "Start the service, or correct 'target' or 'source_addresses': each must reach the target."
     elif target.proxy is not None:
         remedy = "Start the proxy and the service, or correct 'proxy' or 'target'."
     return TargetError(f"the target can't be reached{means}{start} ({_said(error)})", value=_url(target), remedy=remedy)
