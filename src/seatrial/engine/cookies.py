@@ -12,6 +12,7 @@ __all__ = ["MAX_COOKIES", "cookie_bytes", "store_cookies"]
 MAX_COOKIES = 50
 _MAX_SIZE = 4096
 _MAX_ATTRIBUTE = 1024
+_SPACE = " \t"  # not more: the bytes of UTF-8 text, read as Latin-1, hold what str.strip() takes for space
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -26,8 +27,8 @@ def store_cookies(jar: dict[str, str], fields: Iterable[str]) -> None:
     """
     for field in fields:
         pair, _, attributes = field.partition(";")
-        name, equals, value = pair.strip().partition("=")
-        name, value = name.strip(), value.strip()
+        name, equals, value = pair.partition("=")
+        name, value = name.strip(_SPACE), value.strip(_SPACE)
         if not equals or not name or len(name) + len(value) > _MAX_SIZE or _CONTROL.search(pair):
             continue
         if _expired(attributes):

@@ -97,7 +97,8 @@ class Response:
         if self._fields is None:
             lines = self.head.decode("latin-1").split("\r\n")[1:]
             pairs = (line.partition(":") for line in lines)
-            self._fields = [(name.strip().lower(), value.strip()) for name, _, value in pairs]
+            # Not strip() alone: in Latin-1 it takes bytes of UTF-8 text, such as the last of "à" or of "加", for space.
+            self._fields = [(name.lower(), value.strip(" \t")) for name, _, value in pairs]
         return self._fields
 
     def headers(self, name: str) -> list[str]:
