@@ -29,6 +29,7 @@ from seatrial.model.journey import Journey
 from seatrial.model.profile import Stage, constant
 from seatrial.model.sample import NEVER, Outcome
 from seatrial.model.schedule import Schedule
+from seatrial.model.users import UserDraws, Users
 from seatrial.samples.codec import HEALTH_DTYPE, ROW_DTYPE, read_frames
 from seatrial.units import MS
 
@@ -302,8 +303,9 @@ class Engine:
         stop_when: socket.socket | None = None,
         worker: int = 0,
         workers: int = 1,
+        users: Users | None = None,
     ) -> Run:
-        """Offer one stage of evenly spread arrivals and return what was recorded; ``change`` is made to the target."""
+        """Offer one stage of evenly spread arrivals, or of users; ``change`` is made to the target."""
         port = server if isinstance(server, int) else server.port
         at = address or (host if isinstance(server, int) else server.host)
         family = socket.AF_INET6 if ":" in at else socket.AF_INET
@@ -339,11 +341,12 @@ class Engine:
 
             driver.transport = curl_transport(driver, transport, shared)
         duration_ns = int(within_ms * MS)
-        profile = constant(sessions / (within_ms / 1000), duration_ns)
+        profile = constant(0.0 if users else sessions / (within_ms / 1000), duration_ns)
         stage = Stage(0, 0, "made", profile, "even", 0, int(drain_ms * MS))
         schedule = Schedule(DIGEST, seed, stage, tuple(1.0 for _ in journeys))
         start_ns = time.monotonic_ns() + 5 * MS
-        order = StageOrder(schedule, 0, start_ns, duration_ns, int(drain_ms * MS), worker, workers)
+        draws = UserDraws(DIGEST, seed, 0, 0, users, tuple(1.0 for _ in journeys)) if users else None
+        order = StageOrder(schedule, 0, start_ns, duration_ns, int(drain_ms * MS), worker, workers, draws)
         recorder = Recorder(self.folder / f"{name}.rows")
         samples: list[HealthRow] = []
 
