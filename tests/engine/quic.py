@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -101,6 +102,7 @@ class QuicServer:
         self.port = 0
         self._pem = pem
         self._alpn = alpn or H3_ALPN
+        self._gone = False
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
@@ -114,11 +116,16 @@ class QuicServer:
         self.port = self._server._transport.get_extra_info("sockname")[1]
         self._ready.set()
         await self._stop.wait()
-        self._server.close()
+        if self._gone:
+            self._server._transport.abort()
+            await asyncio.sleep(0)
+        else:
+            self._server.close()
 
     def vanish(self) -> None:
-        """Be gone without a word, from within the script."""
-        self._server._transport.abort()
+        """Be gone without a word, from within the script: the socket closes, and nobody is told."""
+        self._gone = True
+        self._stop.set()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -126,7 +133,8 @@ class QuicServer:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
+        with suppress(RuntimeError):  # gone already
+            self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(5)
         assert not self._thread.is_alive()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pycurl
 
 from seatrial.engine.curl.answer import answer_of
-from seatrial.engine.curl.failures import HTTP3, failure_of
+from seatrial.engine.curl.failures import HTTP3, failure_to_connect
 from seatrial.engine.curl.request import head_of
 from seatrial.engine.curl.settings import Route, Settings
 from seatrial.engine.http.message import Response
@@ -36,23 +36,27 @@ _LOST: Final = frozenset(
 
 
 class Lane:
-    """The connections of one session.
+    """A pool of connections.
 
     Attributes:
-        share: The pool that holds them.
-        route: Which way they go.
+        key: Whose it is: a session, or a route for those that many sessions share.
+        route: Which way its connections go.
+        share: libcurl's object that holds them.
         busy: Exchanges under way on it.
-        left: Whether the session is over.
+        retired: Whether no further exchange may begin on it.
+        sockets: Of its connections, as far as they are known.
     """
 
-    __slots__ = ("busy", "left", "route", "share")
+    __slots__ = ("busy", "key", "retired", "route", "share", "sockets")
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, key: Session | Route, route: Route) -> None:
+        self.key = key
+        self.route = route
         self.share = pycurl.CurlShare()
         self.share.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_CONNECT)
-        self.route = route
         self.busy = 0
-        self.left = False
+        self.retired = False
+        self.sockets: set[int] = set()
 
 
 class Exchange:
@@ -63,8 +67,7 @@ class Exchange:
     Attributes:
         handle: libcurl's.
         session: Whose it is; None while nobody wants it.
-        route: Which way it goes.
-        lane: The connections that are its session's own; None for the common ones.
+        lane: The connections that it may use; None while nobody needs it.
         over: Whether libcurl is through with it.
     """
 
@@ -74,13 +77,13 @@ class Exchange:
         "_method",
         "_parts",
         "_refusals",
+        "_route",
         "_sends_body",
         "_settings",
         "_tries",
         "handle",
         "lane",
         "over",
-        "route",
         "session",
     )
 
@@ -94,7 +97,7 @@ class Exchange:
         self._refusals = 0
         self._began_ns = NEVER
         self.session: Session | None = None
-        self.route: Route | None = None
+        self._route: Route | None = None
         self.lane: Lane | None = None
         self.over = False
         self.handle = settings.handle()
@@ -103,7 +106,7 @@ class Exchange:
         self.handle.setopt(pycurl.WRITEFUNCTION, self._parts.append)
         self.handle.setopt(pycurl.PREREQFUNCTION, self._on_open)
 
-    def begin(self, session: Session, data: bytes, route: Route, lane: Lane | None) -> None:
+    def begin(self, session: Session, data: bytes, lane: Lane) -> None:
         """Lay a request on the handle."""
         handle = self.handle
         start, _, body = data.partition(b"\r\n\r\n")
@@ -115,12 +118,13 @@ class Exchange:
             handle.setopt(pycurl.POSTFIELDS, body)
         handle.setopt(pycurl.REQUEST_TARGET, head.target)
         handle.setopt(pycurl.HTTPHEADER, head.fields)
-        if route is not self.route:
-            self.route = route
-            self._settings.send(handle, route)
-        if lane is not None:
+        if lane.route is not self._route:
+            self._route = lane.route
+            self._settings.send(handle, lane.route)
+        if lane is not self.lane:
+            self.leave_lane()
             handle.setopt(pycurl.SHARE, lane.share)
-        self.lane = lane
+            self.lane = lane
         self.session = session
         self.over = False
         self._tries = 0
@@ -190,17 +194,19 @@ class Exchange:
 
     def was_lost(self, code: int) -> bool:
         """Return whether a used connection turned out closed before any byte of an answer."""
-        return code in _LOST and not self._lines and not self.handle.getinfo(pycurl.NUM_CONNECTS)
+        return code in _LOST and self.was_sent and not self._lines and not self.handle.getinfo(pycurl.NUM_CONNECTS)
 
     def failure(self, code: int, text: str) -> tuple[Outcome, str]:
         """Return the outcome and the sentence for the failed exchange."""
+        if code == pycurl.E_OPERATION_TIMEDOUT:  # the only clock that libcurl is given is that for connecting
+            return Outcome.CONNECT_FAILED, f"no connection in {self._settings.connect_wait_ns / 1e9:g} s"
+        if not self.was_sent:
+            errno, proof = self.handle.getinfo(pycurl.OS_ERRNO), self.handle.getinfo(pycurl.SSL_VERIFYRESULT)
+            return failure_to_connect(code, text, errno, proof, self._settings.version == b"3")
         if code in _LOST and (not text or code == pycurl.E_ABORTED_BY_CALLBACK):
             where = "in the middle of the response" if self._lines else "before any response"
             return Outcome.PROTOCOL_ERROR, f"connection closed {where}"
-        if code == pycurl.E_OPERATION_TIMEDOUT:
-            return Outcome.CONNECT_FAILED, f"no connection in {self._settings.connect_wait_ns / 1e9:g} s"
-        outcome, detail = failure_of(code, text, self.handle.getinfo(pycurl.OS_ERRNO))
-        return (Outcome.PROTOCOL_ERROR if outcome is Outcome.UNSENT and self.was_sent else outcome), detail
+        return Outcome.PROTOCOL_ERROR, text or f"libcurl error {code}"
 
     @property
     def received(self) -> int:
@@ -226,6 +232,9 @@ class Exchange:
         self.session = None
         self._lines.clear()
         self._parts.clear()
+
+    def leave_lane(self) -> None:
+        """Let go of the lane's connections."""
         if self.lane is not None:
             self.handle.unsetopt(pycurl.SHARE)
             self.lane = None
@@ -233,5 +242,6 @@ class Exchange:
     def close(self) -> None:
         """Give the handle back to libcurl."""
         self.release()
+        self.leave_lane()
         self.handle.exchange = None
         self.handle.close()

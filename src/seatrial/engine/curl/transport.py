@@ -1,14 +1,14 @@
 """Exchanges by libcurl's multi interface, its sockets on the driver's epoll and its clock in the driver's turns.
 
-Connections of a session's own are kept apart by a share object (libcurl-share(3)) with a pool of its own: a fresh
-connection for every session, closed with it, while issuers that were read once serve all of them. Shared connections
-are the multi handle's own pool.
+Connections live in lanes: share objects (libcurl-share(3)) with a pool of connections each. A session of its own
+connections has a lane of its own, closed with it; sessions that share connections share a lane for each route.
+Issuers that were read once serve all lanes, since they belong to the multi handle.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from select import EPOLLIN, EPOLLOUT
+from select import EPOLLIN, EPOLLOUT, EPOLLRDHUP
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -32,27 +32,38 @@ __all__ = ["CurlTransport", "curl_transport"]
 _AT_ONCE: Final = 32
 """Answers handed over in one turn, as the driver takes events."""
 _MOST_CONNECTIONS: Final = 1_000_000
+_LOOK_AGAIN_NS: Final = 100 * MS
 _MASKS: Final = {
     pycurl.POLL_IN: EPOLLIN,
     pycurl.POLL_OUT: EPOLLOUT,
     pycurl.POLL_INOUT: EPOLLIN | EPOLLOUT,
 }
+_IDLE: Final = EPOLLRDHUP
 
 
 class _Socket:
-    """One of libcurl's sockets, as the driver sees it."""
+    """One of libcurl's sockets, as the driver sees it.
 
-    __slots__ = ("_fd", "_transport", "mask")
+    Attributes:
+        lane: Whose connection it is; None until an exchange on it has ended.
+        mask: What it is watched for; ``_IDLE`` while libcurl does not look after it.
+    """
+
+    __slots__ = ("_fd", "_transport", "lane", "mask")
 
     def __init__(self, transport: CurlTransport, fd: int, mask: int) -> None:
         self._transport = transport
         self._fd = fd
+        self.lane: Lane | None = None
         self.mask = mask
 
     def on_event(self, mask: int) -> None:
         """Take an event from the reactor."""
+        if self.mask == _IDLE:
+            self._transport.on_idle_end(self._fd, self.lane)
+            return
         bits = pycurl.CSELECT_IN if mask & ~EPOLLOUT else 0
-        self._transport.act(self._fd, bits | pycurl.CSELECT_OUT if mask & EPOLLOUT else bits)
+        self._transport.on_socket(self._fd, bits | pycurl.CSELECT_OUT if mask & EPOLLOUT else bits)
 
 
 class CurlTransport:
@@ -69,65 +80,104 @@ class CurlTransport:
         self._driver = driver
         self._settings = settings
         self._routes = routes
-        self._lanes: dict[Session, Lane] | None = None if shared else {}
+        self._shared = shared
+        self._lanes: dict[Session | Route, Lane] = {}
         self._spare: list[Exchange] = []
         self._under_way: dict[Session, Exchange] = {}
-        self._unread = 0  # handles that libcurl holds, minus those whose end was read
+        self._unread = 0  # handles that libcurl holds and whose end was not read yet
         self._sockets: dict[int, _Socket] = {}
+        self._doubtful: set[int] = set()
+        self._look_again_ns = FOREVER
         self._timer_ns = FOREVER
         self._more = False
         self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_wish)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
         self._multi.setopt(pycurl.M_MAXCONNECTS, _MOST_CONNECTIONS)
 
     @property
     def connections(self) -> int:
-        """Return the connections held: of shared ones those in use, for libcurl does not tell of the others."""
-        return len(self._sockets) if self._lanes is None else len(self._lanes)
+        """Return the connections held; of shared ones those known to have carried an exchange."""
+        if self._shared:
+            return sum(len(lane.sockets) for lane in self._lanes.values())
+        return len(self._lanes)
+
+    # -- what the driver tells -----------------------------------------------------------------------------------
 
     def turn(self, now: int) -> int:
-        """Do what is due: libcurl's clock, and answers that came at once."""
+        """Do what is due: libcurl's clock, answers that came at once, and a second look at doubtful sockets."""
         if self._more:
             self._more = False
             self._hand_over()
         if self._timer_ns <= now:
-            self.act(pycurl.SOCKET_TIMEOUT, 0)
-        return 0 if self._more else self._timer_ns
+            self._act(pycurl.SOCKET_TIMEOUT, 0)
+        if self._doubtful:
+            self._look_again(now)
+        return 0 if self._more else min(self._timer_ns, self._look_again_ns)
 
-    def act(self, fd: int, bits: int) -> None:
-        """Let libcurl go on with a socket or its clock, and hand over what has ended."""
+    def on_socket(self, fd: int, bits: int) -> None:
+        """Let libcurl go on with a socket, and hand over what has ended."""
+        if self._act(fd, bits):
+            self._doubtful.discard(fd)
+        else:
+            self._doubtful.add(fd)
+
+    def on_idle_end(self, fd: int, lane: Lane | None) -> None:
+        """Give up a pooled connection that the server has closed: libcurl 8.23 does not notice it by itself."""
+        del self._sockets[fd]
+        with suppress(OSError):
+            self._driver.unregister(fd)
+        if lane is not None:
+            lane.sockets.discard(fd)
+            self._retire(lane)
+
+    def _act(self, fd: int, bits: int) -> bool:
         if fd == pycurl.SOCKET_TIMEOUT:
             self._timer_ns = FOREVER  # it tells of the next instant by itself
         _, running = self._multi.socket_action(fd, bits)
-        if running < self._unread:
-            self._hand_over()
+        if running == self._unread:
+            return False
+        self._hand_over()
+        return True
+
+    def _look_again(self, now: int) -> None:
+        """Have libcurl look once more at sockets where it had something to read and nothing came of it.
+
+        When a server breaks HTTP/2's framing, libcurl 8.23 ends the connection and tells the exchanges on it only at
+        the next event, which never comes.
+        """
+        if self._look_again_ns == FOREVER:
+            self._look_again_ns = now + _LOOK_AGAIN_NS
+        elif self._look_again_ns <= now:
+            for _ in range(min(_AT_ONCE, len(self._doubtful))):
+                fd = self._doubtful.pop()
+                if fd in self._sockets and self._sockets[fd].mask != _IDLE:
+                    self._act(fd, pycurl.CSELECT_IN)
+            if not self._doubtful:
+                self._look_again_ns = FOREVER
+
+    # -- exchanges -----------------------------------------------------------------------------------------------
 
     def submit(self, session: Session, data: bytes, is_head: bool) -> None:
         """Begin an exchange, as :class:`seatrial.engine.transport.Transport` says."""
         exchange = self._spare.pop() if self._spare else Exchange(self._settings)
-        if self._lanes is None:
-            exchange.begin(session, data, exchange.route or next(self._routes), None)
+        if self._shared:
+            route = next(self._routes)
+            lane = self._lanes.get(route) or self._open(route, route)
         else:
-            lane = self._lane(self._lanes, session)
-            lane.busy += 1
-            exchange.begin(session, data, lane.route, lane)
+            whose = session if session.parent is None else session.parent
+            lane = self._lanes.get(whose) or self._open(whose, next(self._routes))
+        lane.busy += 1
+        exchange.begin(session, data, lane)
         self._under_way[session] = exchange
         self._go(exchange)
-
-    def _lane(self, lanes: dict[Session, Lane], session: Session) -> Lane:
-        whose = session if session.parent is None else session.parent
-        lane = lanes.get(whose)
-        if lane is None:
-            lane = lanes[whose] = Lane(next(self._routes))
-        return lane
 
     def _go(self, exchange: Exchange) -> None:
         self._multi.add_handle(exchange.handle)
         self._unread += 1
         self._timer_ns = FOREVER
         _, running = self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-        if running < self._unread:
+        if running != self._unread:
             self._more = True  # not now: the session's flow is running
 
     def cancel(self, session: Session) -> int:
@@ -145,15 +195,6 @@ class CurlTransport:
             self._release(exchange)
         return received
 
-    def _release(self, exchange: Exchange) -> None:
-        lane = exchange.lane
-        exchange.release()
-        self._spare.append(exchange)
-        if lane is not None:
-            lane.busy -= 1
-            if lane.left and not lane.busy:
-                lane.share.close()
-
     def _hand_over(self) -> None:
         """Tell sessions what has become of their exchanges: so many as one turn may hold."""
         now = monotonic_ns()
@@ -162,6 +203,10 @@ class CurlTransport:
         ended += [(handle.exchange, code, text) for handle, code, text in failed]
         for exchange, _, _ in ended:  # all of them before any session goes on: it may cancel another's
             exchange.over = True
+            fd = exchange.handle.getinfo(pycurl.LASTSOCKET)
+            if fd in self._sockets:
+                self._sockets[fd].lane = exchange.lane
+                exchange.lane.sockets.add(fd)
             self._multi.remove_handle(exchange.handle)
         self._unread -= len(ended)
         if left:
@@ -196,50 +241,91 @@ class CurlTransport:
         self._release(exchange)
         session.on_broken(outcome, detail, now, unanswered, received)
 
-    def _on_socket(self, what: int, fd: int, multi: object, data: object) -> None:
-        """Take libcurl's word what it wants to know of a socket."""
-        known = self._sockets.get(fd)
-        if what == pycurl.POLL_REMOVE:
-            if known is not None:
-                del self._sockets[fd]
-                with suppress(OSError):  # closed already
-                    self._driver.unregister(fd)
-            return
-        mask = _MASKS.get(what, 0)
-        if known is None:
-            self._sockets[fd] = known = _Socket(self, fd, mask)
-            self._driver.register(fd, known, mask)
-        elif known.mask != mask:
-            known.mask = mask
-            self._driver.modify(fd, mask)
+    # -- lanes ---------------------------------------------------------------------------------------------------
 
-    def _on_timer(self, wait_ms: int) -> None:
-        """Take libcurl's word when it wants to go on."""
-        self._timer_ns = FOREVER if wait_ms < 0 else monotonic_ns() + wait_ms * MS
+    def _open(self, key: Session | Route, route: Route) -> Lane:
+        lane = self._lanes[key] = Lane(key, route)
+        return lane
+
+    def _retire(self, lane: Lane) -> None:
+        """Let no further exchange begin on a lane; it closes with the last one."""
+        if self._lanes.get(lane.key) is lane:
+            del self._lanes[lane.key]
+        lane.retired = True
+        if not lane.busy:
+            self._close_lane(lane)
+
+    def _close_lane(self, lane: Lane) -> None:
+        for exchange in self._spare:
+            if exchange.lane is lane:
+                exchange.leave_lane()
+        for fd in lane.sockets:
+            known = self._sockets.get(fd)
+            if known is not None and known.lane is lane:
+                del self._sockets[fd]
+                with suppress(OSError):
+                    self._driver.unregister(fd)
+        lane.share.close()
+
+    def _release(self, exchange: Exchange) -> None:
+        exchange.release()
+        self._spare.append(exchange)
+        lane = exchange.lane
+        if lane is not None:
+            lane.busy -= 1
+            if not self._shared or lane.retired:
+                exchange.leave_lane()
+            if lane.retired and not lane.busy:
+                self._close_lane(lane)
 
     def leave(self, session: Session) -> None:
         """Close the connections that are the session's own."""
-        if self._lanes is not None:
-            lane = self._lanes.pop(session, None)
-            if lane is not None:
-                lane.left = True
-                if not lane.busy:
-                    lane.share.close()
+        lane = self._lanes.get(session)
+        if lane is not None:
+            self._retire(lane)
 
     def close(self) -> None:
         """Give up everything."""
         for session in tuple(self._under_way):
             self.cancel(session)
-        for session in tuple(self._lanes or ()):
-            self.leave(session)
+        for lane in tuple(self._lanes.values()):
+            self._retire(lane)
         for exchange in self._spare:
             exchange.close()
         self._spare.clear()
         self._multi.close()
         for fd in tuple(self._sockets):
-            self._driver.unregister(fd)
+            with suppress(OSError):
+                self._driver.unregister(fd)
         self._sockets.clear()
         self._settings.close()
+
+    # -- what libcurl tells --------------------------------------------------------------------------------------
+
+    def _on_wish(self, what: int, fd: int, multi: object, data: object) -> None:
+        """Take libcurl's word what it wants to know of a socket.
+
+        A socket that it has lost interest in is in its pool, or is about to be closed, which ends the watch.
+        """
+        mask = _IDLE if what == pycurl.POLL_REMOVE else _MASKS.get(what, 0)
+        known = self._sockets.get(fd)
+        if known is None:
+            if mask != _IDLE:
+                self._sockets[fd] = known = _Socket(self, fd, mask)
+                self._driver.register(fd, known, mask)
+        elif known.mask != mask:
+            known.mask = mask
+            try:
+                self._driver.modify(fd, mask)
+            except OSError:  # it was closed, and if it is wanted again it is another one of the same number
+                self._driver.forget(fd)
+                del self._sockets[fd]
+                if mask != _IDLE:
+                    self._on_wish(what, fd, multi, data)
+
+    def _on_timer(self, wait_ms: int) -> None:
+        """Take libcurl's word when it wants to go on."""
+        self._timer_ns = FOREVER if wait_ms < 0 else monotonic_ns() + wait_ms * MS
 
 
 def curl_transport(driver: Driver, transport: Literal["http/2", "http/3"], shared: bool) -> CurlTransport:
