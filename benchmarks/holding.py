@@ -42,10 +42,9 @@ class Holding:
     own: bool = False
     secure: bool = False
 
-    @property
-    def think_s(self) -> int:
-        """Return the think time, seconds: the first still think when the last have arrived and settled."""
-        return ceil(self.count / self.rate) + _SETTLE_S
+    def think_s(self, settle_s: int = _SETTLE_S) -> int:
+        """Return the think time, seconds: the first still think ``settle_s`` after the last have come."""
+        return ceil(self.count / self.rate) + settle_s
 
 
 @dataclass(slots=True)
@@ -61,7 +60,9 @@ class _Watch:
         return requests
 
 
-def hold(settings: Settings, source: Path, holdings: list[Holding], say: Callable[[str], None]) -> list[Row]:
+def hold(
+    settings: Settings, source: Path, holdings: list[Holding], say: Callable[[str], None], settle_s: int = _SETTLE_S
+) -> list[Row]:
     """Hold one after the other against an nginx of two workers; return a row for each.
 
     Two workers on either side: no process may open as many files as the connections asked for on every machine.
@@ -71,7 +72,7 @@ def hold(settings: Settings, source: Path, holdings: list[Holding], say: Callabl
         for index, holding in enumerate(holdings):
             with nginx(Path(name) / f"nginx-{index}", settings.server_core, workers=2) as server:
                 try:
-                    rows.append(_hold(settings, source, holding, server, Path(name)))
+                    rows.append(_hold(settings, source, holding, server, Path(name), holding.think_s(settle_s)))
                 except (BenchError, ValueError, KeyError) as error:
                     rows.append({"name": holding.name, "error": f"failed: {error}"[:300]})
             said = rows[-1].get("error") or f"{rows[-1]['sessions']:,} at once, {rows[-1]['bytes_each']:,.0f} B each"
@@ -79,19 +80,19 @@ def hold(settings: Settings, source: Path, holdings: list[Holding], say: Callabl
     return rows
 
 
-def _hold(settings: Settings, source: Path, holding: Holding, server: Nginx, folder: Path) -> Row:
+def _hold(settings: Settings, source: Path, holding: Holding, server: Nginx, folder: Path, think_s: int) -> Row:
     url, ca = (server.https, ["--ca", str(server.certificate)]) if holding.secure else (server.http, [])
     command, environment = ours_command("benchmarks.held", source)
     command += ["--kind", holding.kind, "--target", url, *ca, "--connections", "session" if holding.own else "shared"]
-    command += ["--count", str(holding.count), "--rate", f"{holding.rate:g}", "--think", str(holding.think_s)]
+    command += ["--count", str(holding.count), "--rate", f"{holding.rate:g}", "--think", str(think_s)]
     watch = _Watch(server.counter())
     try:
-        limit_s = 2 * holding.think_s + _SPARE_S
+        limit_s = 2 * think_s + _SPARE_S
         done = run_pinned(command, settings.client_core, folder, limit_s, watch.read, server.workers, environment)
     finally:
         watch.counter.close()
     if done.code != 0:
         raise BenchError(f"ours ended with {done.code}: {(done.err or done.out)[-300:]}")
-    row: Row = {"name": holding.name, "asked": holding.count, "think_s": holding.think_s, **json.loads(done.out)}
+    row: Row = {"name": holding.name, "asked": holding.count, "think_s": think_s, **json.loads(done.out)}
     row |= {"seen_by_server": watch.most, "generator_bytes": done.peak_bytes, "command": command}
     return row
