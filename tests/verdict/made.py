@@ -163,9 +163,9 @@ def records(plan: Plan, stage: Stage, law: Law, seed: int = 1, started_ns: int =
     return made.with_columns(never).cast(dict(RECORD_SCHEMA)).sort(["session", "step"])
 
 
-def spans(frame: pl.DataFrame, worker: int, workers: int) -> tuple[Int64, Int64]:
+def spans(frame: pl.DataFrame, worker: int, workers: int, users: int = SESSION_STRIDE) -> tuple[Int64, Int64]:
     """Return when a worker's sessions began and ended, each ascending; for journeys without pauses at their edges."""
-    mine = frame.filter((pl.col("session") % SESSION_STRIDE) % workers == worker)
+    mine = frame.filter((pl.col("session") % SESSION_STRIDE) % users % workers == worker)
     mine = mine.group_by("session").agg(pl.col("sent_ns").min(), pl.col("done_ns").max()).drop_nulls()
     return np.sort(mine["sent_ns"].to_numpy()), np.sort(mine["done_ns"].to_numpy())
 
@@ -176,6 +176,7 @@ def health(
     cpu: float = 0.2,
     stall_ns: int = MS,
     of: pl.DataFrame | None = None,
+    users: int = SESSION_STRIDE,
 ) -> pl.DataFrame:
     """Return one row per worker and second over the stages, every worker alike but for the sessions of records ``of``.
 
@@ -183,7 +184,7 @@ def health(
     """
     end_ns = max((log.drained_ns or log.started_ns for log in logs), default=0)
     start_ns = min((log.started_ns for log in logs), default=0)
-    known = {} if of is None else {worker: spans(of, worker, workers) for worker in range(workers)}
+    known = {} if of is None else {worker: spans(of, worker, workers, users) for worker in range(workers)}
 
     def sessions(worker: int, at_ns: int) -> int:
         if worker not in known:

@@ -180,10 +180,11 @@ def judge_trial(
         against, proven = weigh(plan, policy, calibrated, found.loads)
         found.invalid.extend(against)
         reasons = [*reasons, proven] if proven else reasons
+    reasons = [*reasons, *findings(plan, trial, found.results, found.taken)]
     if found.invalid:
         verdict, reasons = Verdict.INVALID, found.invalid
-    stepped = clock_steps(health)
-    reasons = [*reasons, *findings(plan, trial, found.results, found.taken), *([stepped] if stepped else [])]
+    if stepped := clock_steps(health):
+        reasons = [*reasons, stepped]
     capacity: Capacity | None = capacity_of(trial, found.results) if isinstance(trial, StressTrial) else None
     return TrialVerdict(
         name=plan.trial_names()[index],
