@@ -103,7 +103,8 @@ def _show_all(console: Console, document: dict[str, Any]) -> None:
     ):
         if document.get(key):
             _show(console, key.replace("_", " "), head, cells(document[key]))
-    _show(console, "what is asked", TARGETS_HEAD, target_rows(targets(document)))
+    if set(document["parts"]) - ON_REQUEST:
+        _show(console, "what is asked", TARGETS_HEAD, target_rows(targets(document)))
 
 
 def _document(settings: Settings, names: list[str], parts: list[str]) -> tuple[dict[str, Any], list[Tool]]:

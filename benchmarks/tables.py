@@ -155,24 +155,27 @@ def scaling_lines(found: Row) -> list[str]:
 
 def profile_lines(row: Row) -> list[str]:
     """Return a profile as a page's paragraphs."""
-    lines = [f"The three-step journey, {row['sessions_per_s']:,.0f} journeys/s offered, 90 % of saturation.\n"]
+    lines = [f"The three-step journey, which saturates at {row['saturation']:,.0f} journeys/s here.\n"]
     perf, spy = row["perf"], row["py_spy"]
     if "error" in perf:
         lines.append(f"perf: {perf['error']}.\n")
     else:
-        cost = f"{perf['cpu_us']:.1f} µs of CPU a request while profiled"
+        cost = (
+            f"{perf['sessions_per_s']:,.0f} journeys/s at {perf['cpu_us']:.1f} µs of CPU a request, profiling included"
+        )
         lines.append(f"## By layer\n\nperf, {perf['samples']:,} samples of all CPU time; {cost}.\n")
         lines.append(table(["layer", "share"], _shares(perf["layers"], perf["samples"])))
         lines += ["## By symbol\n", table(["symbol", "share"], _shares(perf["symbols"], perf["samples"]))]
     if "error" in spy:
         lines.append(f"py-spy: {spy['error']}.\n")
         return lines
-    said = f"py-spy, {spy['outside']:,} samples outside system calls, what a function calls in C counted for it."
+    said = f"py-spy, {spy['outside']:,} samples outside system calls, what a function calls in C counted for it; "
+    said += f"{spy['sessions_per_s']:,.0f} journeys/s."
     lines += [f"## By function\n\n{said}\n", table(["function", "share"], _shares(spy["functions"], spy["outside"]))]
     lines += ["## By module\n", table(["module", "share"], _shares(spy["files"], spy["outside"]))]
     if spy["flame_graph"]:
-        lines.append(f"[The flame graph]({spy['flame_graph']}); py-spy stops the process for each look, which lets")
-        lines.append("system calls seem longer than they are.\n")
+        why = "py-spy stops the process for each look, which lets system calls seem longer than they are"
+        lines.append(f"[The flame graph]({spy['flame_graph']}); {why}.\n")
     return lines
 
 
