@@ -27,7 +27,8 @@ GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 def read(*pieces: bytes, head: bool = False, ended: bool = False) -> Response | None:
     """Feed the pieces to a new reader; return the response as soon as it is whole, or what the end makes of it."""
     reader = Reader()
-    reader.is_head = head
+    if head:
+        reader.expect_head()
     for index, piece in enumerate(pieces):
         response = reader.feed(piece)
         if response is not None:
@@ -185,7 +186,8 @@ def test_a_truncated_response_is_never_a_response(framing: tuple[str, bytes, boo
 def test_a_reader_serves_one_exchange_after_the_other() -> None:
     reader = Reader()
     for _, data, head, ended, status, body, _ in FRAMINGS:
-        reader.is_head = head
+        if head:
+            reader.expect_head()
         middle = len(data) // 2
         response = reader.feed(data[:middle]) or reader.feed(data[middle:]) or (reader.end() if ended else None)
         assert response is not None
@@ -202,7 +204,8 @@ def test_the_bytes_of_an_unfinished_response_are_counted(
     _, data, head, *_ = framing
     sent = data[: int(part * len(data))]
     reader = Reader()
-    reader.is_head = head
+    if head:
+        reader.expect_head()
     if sent and reader.feed(sent) is None:
         assert reader.received == len(sent)
 
@@ -220,7 +223,8 @@ def test_the_bytes_of_a_refused_response_are_counted_once(data: bytes) -> None:
 def test_arbitrary_bytes_raise_nothing_but_a_protocol_error(pieces: list[bytes], head: bool) -> None:
     for start in (b"", b"HTTP/1.1 ", OK, CHUNKED, GO_ON):
         reader = Reader()
-        reader.is_head = head
+        if head:
+            reader.expect_head()
         try:
             for piece in (start, *pieces):
                 if piece and reader.feed(piece) is not None:
@@ -294,6 +298,21 @@ def test_fields_are_found_by_name_whatever_their_case() -> None:
 def test_a_head_is_remembered_as_it_was_read_first() -> None:
     head = b"HTTP/1.1 200 OK\r\nx-once: remembered\r\ncontent-length: 3"
     assert parse_head(head) is parse_head(head)
+
+
+def test_a_head_seen_before_does_not_give_304_a_body() -> None:
+    head = b"HTTP/1.1 304 Not Modified\r\ncontent-length: 7\r\n\r\n"
+    assert whole(head).body == b""
+    with pytest.raises(ProtocolError, match="more bytes than one response"):
+        read(head + b"1234567")
+
+
+def test_a_head_seen_before_is_not_taken_for_whole_before_its_empty_line() -> None:
+    for length in range(1, 60):
+        head = OK + b"content-length: %d" % length
+        assert whole(head + b"\r\n\r\n", b"x" * length).body == b"x" * length
+        for end in (b"\r", b"\r\n", b"\r\n\r"):
+            assert read(head + end) is None
 
 
 def test_a_request_is_written_to_the_byte() -> None:

@@ -1,53 +1,42 @@
-"""The reactor: one epoll loop that offers a stage's arrivals on time, whatever the service does.
+"""The driver: offers a stage's arrivals on time, whatever the service does.
 
 Order within a turn, and why: arrivals come first, so that a flood of answers can't delay what is due; then pauses
-that are over, deadlines, and failures; then at most ``_EVENTS`` socket events, so that a turn stays short.
+that are over, deadlines, and failures; then a bounded number of socket events, so that a turn stays short.
 """
 
 from __future__ import annotations
 
-import select
 import ssl
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from time import monotonic_ns
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from seatrial.engine.arrivals import Arrival, FeedRows, arrivals_of
+from seatrial.engine.arrivals import Arrival, Source, arrivals_of
 from seatrial.engine.health import HealthMonitor
 from seatrial.engine.http.connection import OPEN, Connection
 from seatrial.engine.http.sources import Route, routes_in_turn
 from seatrial.engine.http.target import Target
+from seatrial.engine.reactor import Reactor
 from seatrial.engine.recorder import Diagnostics, Recorder
 from seatrial.engine.scripted import CompiledJourney
 from seatrial.engine.session import FETCH, PAUSE, REQUEST, Session, StepFailedError, close_flow, journey_broke
 from seatrial.engine.stage import StageDone, StageOrder
-from seatrial.engine.timer import Alarm
-from seatrial.engine.users import UserArrivals
 from seatrial.engine.transport import Transport
+from seatrial.engine.users import UserArrivals
 from seatrial.errors import EngineError
 from seatrial.model.sample import NEVER, SESSION_STRIDE, Outcome
 from seatrial.units import SECOND
 
 __all__ = ["Driver"]
 
-_EVENTS: Final = 32
 _ADMIT: Final = 32
 _RESUME: Final = 64
-_TURN_CAP_NS: Final = SECOND // 10
 _STOP_GRACE_NS: Final = 3 * SECOND
 
 
-class Listener(Protocol):
-    """Something on a file descriptor that is not a connection."""
-
-    def on_event(self, mask: int) -> None:
-        """Take an event."""
-        ...
-
-
-class Driver:
+class Driver(Reactor):
     """Runs sessions against one target.
 
     Attributes:
@@ -57,7 +46,7 @@ class Driver:
         target: Where requests go.
         tls: TLS settings; None for plain HTTP.
         journeys: In the plan's order.
-        feeds: For each journey, variable name to rows.
+        feeds: For each journey, variable name to what gives its value.
         health: Samples this process once a second.
         fields: Header fields of every request.
         connect_wait_ns: Deadline for a connection, TLS included.
@@ -67,13 +56,41 @@ class Driver:
         first_route: Where the turn of addresses and sources begins; workers begin at different places.
     """
 
+    __slots__ = (
+        "_active",
+        "_cut_ns",
+        "_failed",
+        "_feeds",
+        "_full",
+        "_idle",
+        "_intended",
+        "_journeys",
+        "_max_sessions",
+        "_next_tick_ns",
+        "_ordinals",
+        "_pauses",
+        "_routes",
+        "_shared",
+        "_stop_by_ns",
+        "_users",
+        "connect_wait_ns",
+        "diagnostics",
+        "fields",
+        "prefix",
+        "recorder",
+        "response_wait_ns",
+        "target",
+        "tls",
+        "transport",
+    )
+
     def __init__(
         self,
         *,
         target: Target,
         tls: ssl.SSLContext | None,
         journeys: Sequence[CompiledJourney],
-        feeds: Sequence[Mapping[str, FeedRows]],
+        feeds: Sequence[Mapping[str, Source]],
         health: HealthMonitor,
         fields: Mapping[str, str],
         connect_wait_ns: int,
@@ -82,6 +99,7 @@ class Driver:
         shared: bool,
         first_route: int = 0,
     ) -> None:
+        super().__init__(health)
         self.target = target
         self.prefix = target.prefix
         self.tls = tls
@@ -94,50 +112,25 @@ class Driver:
         self._journeys = journeys
         self._feeds = feeds
         self._ordinals = [0] * len(journeys)
-        self._health = health
         self._max_sessions = max_sessions
         self._full = f"{max_sessions} sessions in progress already"
         self._shared = shared
         self._routes: Iterator[Route] = routes_in_turn(target.addresses, target.sources, first_route)
         self._idle: list[Connection] = []
-        self._epoll = select.epoll()
-        self._listeners: dict[int, Connection | Listener] = {}
-        self._alarm = Alarm()
-        self._epoll.register(self._alarm.fd, select.EPOLLIN | select.EPOLLET)
         self._active: set[Session] = set()
         self._pauses: list[tuple[int, int, Session]] = []
-        self.deadlines: dict[int, OrderedDict[Session, int]] = {}
         self._failed: deque[tuple[Session, StepFailedError]] = deque()
         self._users: UserArrivals | None = None
         self._intended = 0
         self._stop_by_ns = NEVER
         self._cut_ns = 0
         self._next_tick_ns = 0
-        self._woke_ns = 0
 
     # -- what connections and sessions ask of the reactor --------------------------------------------------------
 
     def next_route(self) -> Route:
         """Return where the next connection goes to and comes from, each in turn."""
         return next(self._routes)
-
-    def register(self, fd: int, listener: Connection | Listener, mask: int) -> None:
-        """Watch a file descriptor."""
-        self._listeners[fd] = listener
-        self._epoll.register(fd, mask)
-
-    def modify(self, fd: int, mask: int) -> None:
-        """Change what a file descriptor is watched for."""
-        self._epoll.modify(fd, mask)
-
-    def forget(self, fd: int) -> None:
-        """Stop watching; the kernel drops a closed descriptor from epoll by itself."""
-        self._listeners.pop(fd, None)
-
-    def unregister(self, fd: int) -> None:
-        """Stop watching a descriptor that stays open."""
-        if self._listeners.pop(fd, None) is not None:
-            self._epoll.unregister(fd)
 
     def idle_connection(self) -> Connection | None:
         """Return an open connection from the shared pool, or None."""
@@ -146,26 +139,6 @@ class Driver:
             if connection.state == OPEN:
                 return connection
         return None
-
-    def expect_by(self, session: Session, wait_ns: int, now: int) -> None:
-        """Set the session's deadline to ``now + wait_ns``, in place of one it may have.
-
-        Deadlines of one length are due in the order in which they are set, so a queue for each length, in which a
-        session that is answered is forgotten at once, is all that is needed.
-        """
-        if session.deadlines is not None:
-            del session.deadlines[session]
-        queue = self.deadlines.get(wait_ns)
-        if queue is None:
-            queue = self.deadlines[wait_ns] = OrderedDict()
-        queue[session] = now + wait_ns
-        session.deadlines = queue
-
-    def answered(self, session: Session) -> None:
-        """Drop the session's deadline, if it has one."""
-        if session.deadlines is not None:
-            del session.deadlines[session]
-            session.deadlines = None
 
     def fail(self, session: Session, error: StepFailedError) -> None:
         """Throw ``error`` into the session in the next turn (not now: its flow may be running)."""
@@ -176,10 +149,11 @@ class Driver:
         flow = session.flow
         if flow is None:
             return
-        if self._shared and session.connection is not None:
-            if session.connection.state == OPEN:
-                self._idle.append(session.connection)
-            session.connection = None
+        deadlines = session.deadlines
+        if deadlines is not None:
+            del deadlines[session]
+            session.deadlines = None
+        session.waiting = False
         try:
             word = flow.send(value)
         except StopIteration:
@@ -189,12 +163,24 @@ class Driver:
         except Exception as error:
             raise journey_broke(error) from error
         else:
-            self._obey(session, word)
+            if word == REQUEST:
+                session.submit()
+            else:
+                self._obey(session, word)
+
+    def _lend(self, session: Session) -> None:
+        """Give a session's connection into the pool, if there is one, while the session does not need it."""
+        connection = session.connection
+        if self._shared and connection is not None:
+            session.connection = None
+            if connection.state == OPEN:
+                self._idle.append(connection)
 
     def _obey(self, session: Session, word: int) -> None:
         if word == REQUEST:
             session.submit()
         elif word == PAUSE:
+            self._lend(session)
             heappush(self._pauses, (session.wake_ns, session.number, session))
         elif word == FETCH and session.page is not None:
             session.page.fetch(self, session)
@@ -246,8 +232,7 @@ class Driver:
         upcoming = next(arrivals, None)
         load_over_ns = load_end_ns = order.start_ns + order.duration_ns
         give_up_ns = load_end_ns + order.drain_ns
-        self._woke_ns = monotonic_ns()
-        self._next_tick_ns = self._woke_ns + SECOND
+        self._next_tick_ns = self.turn_begins() + SECOND
         while True:
             now = monotonic_ns()
             if self._stop_by_ns != NEVER and (upcoming is None or upcoming.at_ns >= self._cut_ns):
@@ -269,7 +254,7 @@ class Driver:
             due_ns = min(self._next_tick_ns, give_up_ns if upcoming is None else upcoming.at_ns)
             self._poll(now, due_ns, load_end_ns)
         self._abandon(monotonic_ns())
-        self._health.turn(monotonic_ns() - self._woke_ns)
+        self.turn_ends()
         return StageDone(self._intended, load_end_ns, monotonic_ns())
 
     def _poll(self, now: int, due_ns: int, load_end_ns: int) -> None:
@@ -279,20 +264,7 @@ class Driver:
             due_ns = min(due_ns, self._pauses[0][0])
         if now < load_end_ns:
             due_ns = min(due_ns, load_end_ns)
-        # On a grid, so that turns without arrivals find the alarm set already: setting it may take 40 microseconds.
-        due_ns = min(due_ns, now - now % _TURN_CAP_NS + _TURN_CAP_NS)
-        self._health.turn(monotonic_ns() - self._woke_ns)
-        events = self._epoll.poll(0, _EVENTS)
-        if not events and due_ns > now and not self._failed:
-            # Setting the alarm costs a system call: only who has nothing to read needs it.
-            self._alarm.set(due_ns)
-            events = self._epoll.poll(-1, _EVENTS)
-        self._woke_ns = monotonic_ns()
-        listeners = self._listeners
-        for fd, mask in events:
-            listener = listeners.get(fd)
-            if listener is not None:
-                listener.on_event(mask)
+        self.wait(now, due_ns, not self._failed)
 
     def _due(self, now: int) -> None:
         pauses = self._pauses
@@ -361,6 +333,7 @@ class Driver:
             self._users.ended(session, session.ready_ns)
         if session.page is not None:
             session.page.close()
+        self._lend(session)
         if session.connection is not None:
             session.connection.close()
             session.connection = None
@@ -393,8 +366,4 @@ class Driver:
         """Close every connection and the reactor itself."""
         if self.transport is not None:
             self.transport.close()
-        for listener in list(self._listeners.values()):
-            if isinstance(listener, Connection):
-                listener.close()
-        self._alarm.close()
-        self._epoll.close()
+        self.close_all()

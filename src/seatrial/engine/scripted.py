@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from seatrial.engine.answers import MISSING
 from seatrial.engine.cookies import store_cookies
+from seatrial.engine.multipart import Files
 from seatrial.engine.page import PageLoader
 from seatrial.engine.program import BRANCH, Op, compile_steps, remaining
 from seatrial.engine.redirects import follow
@@ -18,6 +20,8 @@ from seatrial.model.request import RequestStep
 from seatrial.model.sample import Outcome
 
 __all__ = ["CompiledJourney", "compile_journey"]
+
+_OK: Final = Outcome.OK  # an enumeration's members are dear to look up
 
 
 class CompiledJourney:
@@ -40,7 +44,12 @@ class CompiledJourney:
 
 
 def compile_journey(
-    journey: Journey, base: str, fields: Mapping[str, str], response_wait_ns: int, hops: int = 0
+    journey: Journey,
+    base: str,
+    fields: Mapping[str, str],
+    response_wait_ns: int,
+    hops: int = 0,
+    files: Files | None = None,
 ) -> CompiledJourney:
     """Return the journey ready to run.
 
@@ -50,13 +59,17 @@ def compile_journey(
         fields: Header fields of every request, ``host`` among them.
         response_wait_ns: Deadline of steps without their own.
         hops: Redirects that are followed by steps that don't say.
+        files: Where the files of multipart bodies are read; needed only for those.
+
+    Raises:
+        EngineError: a file of a multipart body can't be read.
     """
     indexes = [index for index, _ in journey.indexed()]
 
     def make(place: int, step: RequestStep) -> CompiledStep:
         wait_ns = response_wait_ns if step.deadline is None else step.deadline
         own = hops if step.redirects is None else step.redirects
-        render = compile_request(step, base, fields, journey.auth)
+        render = compile_request(step, base, fields, journey.auth, files)
         made = CompiledStep(indexes[place], step, render, wait_ns, own)
         if step.resources:
             made.page = PageLoader(made, base, fields)
@@ -66,7 +79,7 @@ def compile_journey(
     for op in ops:
         if op.step is not None:
             op.index = op.step.index
-    return CompiledJourney(lambda session: _run(ops, session), lambda session: remaining(ops, session), loops)
+    return CompiledJourney(partial(_run, ops), partial(remaining, ops), loops)
 
 
 def _run(ops: list[Op], session: Session) -> Generator[int, Any, None]:
@@ -106,8 +119,9 @@ def _run(ops: list[Op], session: Session) -> Generator[int, Any, None]:
             store_cookies(cookies, response.headers("set-cookie"))
         if response.status >= 300 and step.hops:
             response = yield from follow(session, step, data, response)
-        outcome, detail = step.check(response)
-        if step.extracts and outcome is Outcome.OK:
+        check = step.check
+        outcome, detail = check(response)
+        if step.extracts and outcome is _OK:
             outcome, detail = _extract(session, step, response)
         session.settle(response, outcome, detail)
 
@@ -148,9 +162,9 @@ def _attempts(session: Session, step: CompiledStep, data: bytes) -> Generator[in
             waited = error.gave_up_waiting
         else:
             outcome, detail = step.check(response)
-            if step.extracts and outcome is Outcome.OK:
+            if step.extracts and outcome is _OK:
                 outcome, detail = _extract(session, step, response)
-            if outcome is Outcome.OK or retry is None or not (again and retry.on_error):
+            if outcome is _OK or retry is None or not (again and retry.on_error):
                 session.reloads = None
                 session.settle(response, outcome, detail)
                 return response
@@ -171,4 +185,4 @@ def _extract(session: Session, step: CompiledStep, response: Any) -> tuple[Outco
             session.variables.pop(name, None)
         else:
             session.variables[name] = value
-    return Outcome.OK, ""
+    return _OK, ""

@@ -35,6 +35,7 @@ FETCH: Final = 2
 Flow = Generator[int, Any, None] | Coroutine[int, Any, None]
 
 _CLEAN_UPS: Final = 16
+_OK: Final = Outcome.OK  # an enumeration's members are dear to look up
 _NO_ROUNDS: Final[list[tuple[int, int]]] = []
 _NO_CONNECTION: Final = "no connection in"
 _MASK: Final = 2**64 - 1
@@ -219,14 +220,22 @@ class Session:
     def submit(self, fresh: bool = False) -> None:
         """Send the prepared request, opening a connection if there is none or ``fresh`` asks for a new one."""
         self.waiting = True
-        connection = self.connection
+        driver, connection = self.driver, self.connection
         if connection is None or connection.state == CLOSED:
-            self.connection = connection = None if fresh else self.driver.idle_connection()
+            self.connection = connection = None if fresh else driver.idle_connection()
         now = monotonic_ns()
         if self._sent_ns == NEVER:
             self._sent_ns = now
         if connection is not None and connection.state == OPEN:
-            self._write(connection, now)
+            wait_ns = self._wait_ns  # as driver.expect_by() does; this is the hot path
+            queue = self.deadlines
+            if queue is not None:
+                del queue[self]
+            self.deadlines = queue = driver.deadlines.get(wait_ns) or driver.deadlines_of(wait_ns)
+            queue[self] = now + wait_ns
+            data = self._data
+            self.bytes_out = len(data)
+            connection.send(data, self, self._is_head)
             return
         wait_ns = self.driver.connect_wait_ns
         # Who reloads does so whether it is the connection or the answer that does not come.
@@ -259,11 +268,6 @@ class Session:
 
     def on_response(self, response: Response, now: int) -> None:
         """Take a whole answer: the journey goes on with it."""
-        deadlines = self.deadlines
-        if deadlines is not None:  # as driver.answered() does; this is the hot path
-            del deadlines[self]
-            self.deadlines = None
-        self.waiting = False
         self.ready_ns = now
         self.driver.resume(self, response)
 
@@ -305,6 +309,8 @@ class Session:
         self.record(Outcome.IN_FLIGHT, 0, received, now)
         if connection is not None:
             connection.owner = None
+            connection.close()  # its answer may still come: it serves nobody else
+            self.connection = None
 
     def _fail(self, outcome: Outcome, detail: str, now: int, received: int = 0) -> None:
         self.driver.answered(self)
@@ -344,7 +350,8 @@ class Session:
         Raises:
             StepFailedError: the outcome is not OK.
         """
-        self.driver.recorder.add(
+        driver = self.driver
+        driver.recorder.add(
             self.journey,
             self.step,
             self.number,
@@ -357,8 +364,8 @@ class Session:
             self.bytes_out,
             response.size,
         )
-        if outcome is not Outcome.OK:
-            self.driver.diagnostics.add(self.journey, self.step, outcome, detail)
+        if outcome is not _OK:
+            driver.diagnostics.add(self.journey, self.step, outcome, detail)
             raise StepFailedError(outcome, detail)
 
 

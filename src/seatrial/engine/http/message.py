@@ -107,6 +107,8 @@ class Response:
         return [value for field, value in self.fields if field == wanted]
 
 
+_blank = Response.__new__
+
 _known_heads: dict[bytes, Head] = {}
 _stopping_heads: list[int] = [0]
 
@@ -161,6 +163,8 @@ def _read_head(head: bytes) -> Head:
         raise ProtocolError("switched protocols without being asked")
     if status < 200:
         length = INTERIM
+    elif status in {204, 304}:
+        length = 0
     connection = {option.strip(b" \t").lower() for option in b",".join(_CONNECTION.findall(whole)).split(b",")}
     # A transfer coding in HTTP/1.0 is read, and the connection not trusted further (RFC 9112, 6.1).
     lasts = (line[1] == b"1" or b"keep-alive" in connection) and not (codings and line[1] == b"0")
@@ -177,10 +181,22 @@ class Reader:
     no body whatever its head says (RFC 9112, 6.3).
     """
 
-    __slots__ = ("_before", "_buffer", "_chunks", "_collected", "_facts", "_head", "_missing", "_parts", "is_head")
+    __slots__ = (
+        "_before",
+        "_buffer",
+        "_chunks",
+        "_collected",
+        "_facts",
+        "_head",
+        "_is_head",
+        "_missing",
+        "_parts",
+        "clean",
+    )
 
     def __init__(self) -> None:
-        self.is_head = False
+        self.clean = True
+        self._is_head = False
         self._before = 0  # bytes of interim responses
         self._buffer = b""
         # A body that did not come at once is collected in parts: joining as it grows would be quadratic.
@@ -208,6 +224,31 @@ class Reader:
         Raises:
             ProtocolError: what came is not HTTP, or more came than one response.
         """
+        if self.clean:
+            # What services mostly send: a head seen before and its body, whole in one segment.
+            end = data.find(b"\r\n\r\n")
+            facts = _known_heads.get(data[:end])
+            size = len(data)
+            if facts is not None and end + 4 + facts.length == size and end > 0:
+                response = _blank(Response)  # a call of the class itself costs more than all the rest here
+                response.status = facts.status
+                response.sets_cookies = facts.sets_cookies
+                response.encoded = facts.encoded
+                response.keep_alive = facts.keep_alive
+                response.head = data[:end]
+                response.body = data[end + 4 :]
+                response.size = size
+                response._fields = None
+                return response
+            self.clean = False
+        return self._feed(data)
+
+    def expect_head(self) -> None:
+        """Take note that the answer is to a HEAD request."""
+        self.clean = False
+        self._is_head = True
+
+    def _feed(self, data: bytes) -> Response | None:
         if self._facts is not None:
             return self._collect(data, self._facts)
         if self._buffer:
@@ -230,7 +271,7 @@ class Reader:
         length = facts.length
         if length == INTERIM:
             return self._pass_interim(data, end)
-        if self.is_head or facts.status in {204, 304}:
+        if self._is_head:
             length = 0
         size = end + 4 + length
         if length < 0 or len(data) != size:
@@ -247,7 +288,7 @@ class Reader:
             end = data.find(b"\r\n\r\n", start)
             if not 0 <= end - start <= MAX_HEAD or parse_head(data[start:end]).length != INTERIM:
                 self._before, self._buffer = before + start, b""
-                return self.feed(data[start:]) if start < len(data) else None
+                return self._feed(data[start:]) if start < len(data) else None
 
     def _begin_body(self, facts: Head, head: bytes, length: int, data: bytes) -> Response | None:
         if length > MAX_BODY:
@@ -284,10 +325,11 @@ class Reader:
         return self._whole(self._facts, b"".join(self._parts), closed=True)
 
     def reset(self) -> None:
-        """Make ready for the next exchange."""
+        """Make ready for the next exchange; needed where ``clean`` says no."""
+        self.clean = True
         self._buffer = b""
         self._before = 0
-        self.is_head = False
+        self._is_head = False
         if self._facts is not None:
             self._facts, self._chunks, self._head = None, None, b""
             self._parts, self._collected, self._missing = [], 0, 0
