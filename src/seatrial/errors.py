@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = [
     "BundleError",
@@ -121,7 +122,13 @@ class TargetError(SeatrialError):
 
 
 class SetUpError(SeatrialError):
-    """A step of the set-up before a trial failed, so the trial was not tried."""
+    """A step of the set-up before a trial failed, so the trial was not tried. ``facts`` are for the journal."""
+
+    def __init__(
+        self, what: str, *, value: object = None, remedy: str = "", facts: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(what, value=value, remedy=remedy)
+        self.facts = facts or {}
 
 
 class EngineError(SeatrialError):

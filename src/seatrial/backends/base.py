@@ -64,6 +64,17 @@ class Backend(Protocol):
         """
         ...
 
+    def cut(self, at_ns: int) -> None:
+        """Have all workers offer no session of the current stage that is due at ``at_ns`` or later.
+
+        Asked from within ``on_tick``; the stage then ends on every worker within a few seconds, and :meth:`run_stage`
+        returns as ever.
+
+        Args:
+            at_ns: On the monotonic clock, a moment ahead.
+        """
+        ...
+
     def stop(self, on_tick: OnTick) -> None:
         """Have all workers offer nothing more, and wait a few seconds until they have finished."""
         ...

@@ -11,7 +11,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 
 from seatrial.backends.base import OnTick, StageRun
-from seatrial.engine.worker import Failed, Ready, RunStage, StageEnded, Stop, Tick, WorkerSpec
+from seatrial.engine.worker import Cut, Failed, Ready, RunStage, StageEnded, Stop, Tick, WorkerSpec
 from seatrial.errors import EngineError, RecordingError, WorkerLostError
 from seatrial.model.profile import Stage
 from seatrial.samples.spool import stage_file
@@ -134,6 +134,12 @@ class LocalBackend:
             sessions=sum(report.done.sessions for report in ended.values()),
             spools=tuple(stage_file(w.spec.spool, stage.index, w.spec.worker) for w in self._workers),
         )
+
+    def cut(self, at_ns: int) -> None:
+        """See :meth:`seatrial.backends.base.Backend.cut`."""
+        for worker in self._workers:
+            with suppress(OSError):  # the next report from its pipe says that it is lost
+                worker.pipe.send(Cut(at_ns))
 
     def stop(self, on_tick: OnTick) -> None:
         """See :meth:`seatrial.backends.base.Backend.stop`."""

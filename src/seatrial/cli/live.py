@@ -86,6 +86,10 @@ class LiveView:
             soft_wrap=True,
         )
 
+    def noted(self, sentence: str) -> None:
+        """Print one line that stays, above the table where there is one."""
+        self._console.print(Text(f"{self._label}{sentence}"), soft_wrap=True)
+
     def failed(self, sentence: str) -> None:
         """Print why the run can't go on."""
         self._end_live()

@@ -138,8 +138,13 @@ class Errand:
             workers=1,
         )
         self._driver.run_stage(order, rows, on_tick)
-        variables = {name: value for session in self._sessions for name, value in session.variables.items()}
+        variables = self.variables
         return ErrandDone(tuple(self._told(rows.taken, variables)), variables)
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """Return what the last run was given and extracted, also of one that was broken off."""
+        return {name: value for session in self._sessions for name, value in session.variables.items()}
 
     def close(self) -> None:
         """Close every connection."""

@@ -8,15 +8,14 @@ went wrong is evidence too, and its verdict is never PASS.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seatrial.authoring.policies import LoadedPolicy
 from seatrial.authoring.yaml_plan import LoadedPlan
-from seatrial.backends.base import Backend, StageRun
+from seatrial.backends.base import Backend
 from seatrial.clock import Clock
 from seatrial.engine.arrivals import FeedRows
 from seatrial.engine.http.probe import probe
@@ -28,54 +27,41 @@ from seatrial.errors import (
     InterruptedRunError,
     RecordingError,
     SeatrialError,
+    SetUpError,
     TargetError,
+    TargetStoppedError,
     UsageError,
     WorkerLostError,
 )
-from seatrial.evidence.keys import Signer
-from seatrial.model.journal import Event, EventKind
+from seatrial.model.journal import Event, EventKind, StageLog
 from seatrial.model.profile import Stage
 from seatrial.model.trial import StressTrial
 from seatrial.model.verdict import StageResult
-from seatrial.samples.spool import health_file, stage_file
+from seatrial.samples.spool import stage_file
 from seatrial.trials.documents import Feeds, read_feeds, write_documents
 from seatrial.trials.finish import RunResult, close_bundle
+from seatrial.trials.leftovers import merge_leftovers, merge_workers_health, stage_log
 from seatrial.trials.observer import Observer
-from seatrial.trials.stopping import StopSignals
+from seatrial.trials.options import RunOptions
+from seatrial.trials.phases import Phases
+from seatrial.trials.stopping import Stops, StopSignals
+from seatrial.trials.target_watch import TargetWatch
 from seatrial.trials.workspace import Workspace, new_bundle_folder
+
+if TYPE_CHECKING:
+    from seatrial.trials.prospect import Hopeless, Prospect
 
 __all__ = ["RunOptions", "execute"]
 
 _ENDINGS: tuple[tuple[type[Exception], EventKind], ...] = (
+    (TargetStoppedError, EventKind.TARGET_STOPPED),
     (InterruptedRunError, EventKind.INTERRUPTED),
+    (SetUpError, EventKind.SET_UP_FAILED),
     (RecordingError, EventKind.RECORDING_FAILED),
     (TargetError, EventKind.TARGET_FAILED),
     (WorkerLostError, EventKind.WORKER_LOST),
     (EngineError, EventKind.WORKER_LOST),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How to run.
-
-    Attributes:
-        out: Folder for the bundle; None for a new one under ``seatrial-runs``.
-        workers: Worker processes, at least one.
-        release: The release manifest that was put to trial; None when the evidence is bound to none.
-        signers: The tester's keys; none leaves the bundle unsigned.
-        trust_python: Whether journeys in Python may be executed.
-        command: The command line, for provenance.
-        calibration: The calibration that the run cites; None when it cites none.
-    """
-
-    out: Path | None
-    workers: int
-    release: bytes | None
-    signers: Sequence[Signer]
-    trust_python: bool
-    command: Sequence[str]
-    calibration: bytes | None = None
 
 
 def execute(
@@ -89,7 +75,8 @@ def execute(
 ) -> RunResult:
     """Run a plan and return its sealed bundle and verdict.
 
-    The first Ctrl-C or SIGTERM ends the load and keeps, judges and seals what was recorded.
+    The first Ctrl-C or SIGTERM ends the load and keeps, judges and seals what was recorded. So do a stop file and the
+    service itself (:mod:`seatrial.trials.stopping`).
 
     Args:
         loaded: The plan.
@@ -102,12 +89,15 @@ def execute(
             does.
 
     Raises:
-        UsageError: journeys in Python without trust, no workers, or an unusable output folder.
+        UsageError: journeys in Python without trust, no workers, an unusable output folder, or a stop file that is
+            there already.
         NotAuthorisedError: the target may not be loaded; nothing was sent, and nothing is left behind.
         PlanError: a feeder changed since the plan was checked.
         RecordingError: the disk refused the beginning of the bundle, or its end.
     """
     _refuse_untrusted(loaded, options)
+    stop_files = _stop_files(loaded, options)
+    Stops(StopSignals(stop_at_once), stop_files)  # refuses before anything is sent or written
     feeds = read_feeds(loaded)
     target = _permitted_target(loaded)
     folder = new_bundle_folder(options.out, loaded.plan.title, clock.now())
@@ -118,10 +108,11 @@ def execute(
         stop_at_once()
 
     try:
-        with StopSignals(at_once) as stop:
-            run = _Run(loaded, policy, options, new_backend, observer, workspace, stop)
+        with StopSignals(at_once) as signals:
+            run = _Run(loaded, policy, options, new_backend, observer, workspace)
             if run.begin(feeds, target, clock) and not isinstance(target, TargetError):
-                run.all_trials(target)
+                with TargetWatch(loaded.plan, target, loaded.base.resolve()) as watch:
+                    run.all_trials(target, Stops(signals, stop_files, watch.said), watch)
             workspace.close()
             result = close_bundle(folder, run.ending, options.signers, clock)
             observer.run_ended(result.verdict)
@@ -141,11 +132,9 @@ class _Run:
         new_backend: Callable[[], Backend],
         observer: Observer,
         workspace: Workspace,
-        stop: StopSignals,
     ) -> None:
         self.workspace = workspace
         self.ending: Exception | None = None
-        self._stop = stop
         self._loaded = loaded
         self._policy = policy
         self._options = options
@@ -153,6 +142,7 @@ class _Run:
         self._observer = observer
         self._epoch_ns = time.monotonic_ns()
         self._feeds: tuple[Mapping[str, FeedRows], ...] = ()
+        self._stops: Stops
 
     def begin(
         self,
@@ -192,54 +182,76 @@ class _Run:
             self._log(EventKind.RUN_ENDED)
             return False
 
-    def all_trials(self, target: Target) -> None:
+    def all_trials(self, target: Target, stops: Stops, watch: TargetWatch) -> None:
         """Run every trial in the plan's order; a failure ends the run."""
+        self._stops, base = stops, self._loaded.base.resolve()
+        phases = Phases(self._loaded.plan, target, base, self._log, self._observer.noted, stops)
         for index, name in enumerate(self._loaded.plan.trial_names()):
             if self.ending is None:
-                self._trial(index, name, target)
+                self._trial(index, name, target, phases)
         with suppress(RecordingError):
+            if watch.is_on:
+                facts = {"asked": watch.asked, "unanswered": watch.unanswered}
+                self._log(EventKind.STOP_SIGNAL_ASKED, data=facts)
             self._log(EventKind.RUN_ENDED)
 
-    def _trial(self, index: int, name: str, target: Target) -> None:
+    def _trial(self, index: int, name: str, target: Target, phases: Phases) -> None:
         spool = self.workspace.spool(index, name)
         workers = self._options.workers
-        loaded = self._loaded
+        loaded, feeds = self._loaded, self._feeds
         base = loaded.base.resolve()
-        specs = [
-            WorkerSpec(loaded.plan, loaded.digest, base, target, index, worker, workers, spool, self._feeds)
-            for worker in range(workers)
-        ]
+        begun = False
         try:
+            self._leave_if_asked()
+            begun = True
+            given = phases.set_up(index)
+            specs = [
+                WorkerSpec(loaded.plan, loaded.digest, base, target, index, worker, workers, spool, feeds, given)
+                for worker in range(workers)
+            ]
             self._leave_if_asked()
             self._log(EventKind.TRIAL_STARTED, index, data={"workers": workers})
             with self._new_backend() as backend:
                 backend.start(specs)
-                self._stages(index, name, backend)
-        except (EngineError, EvidenceError, InterruptedRunError) as error:
+                self._stages(index, name, backend, spool)
+        except (EngineError, EvidenceError, InterruptedRunError, SetUpError) as error:
             self._note(error, index)
+        except KeyboardInterrupt:
+            begun = False  # a person who asked twice does not wait for a tear-down
+            raise
         finally:
             self._gather(index, name, spool)
+            if begun:
+                phases.tear_down(index)
 
-    def _stages(self, index: int, name: str, backend: Backend) -> None:
+    def _stages(self, index: int, name: str, backend: Backend, spool: Path) -> None:
         loaded, policy = self._loaded, self._policy.policy
         trial = loaded.plan.trials[index]
         if not isinstance(trial, StressTrial):
             for stage in trial.stages(index, loaded.plan):
-                self._stage(index, name, stage, backend)
+                self._stage(index, name, stage, backend, spool)
             return
         from seatrial.verdict.stress import StressSearch
 
         search = StressSearch(trial, loaded.plan, policy, index)
         while (rise := search.next_stage()) is not None:
-            run, result = self._stage(index, name, rise, backend)
+            log, result = self._stage(index, name, rise, backend, spool)
             decision = search.feed(result)
             facts = {"held": decision.held, "next": decision.next}
-            self._log(EventKind.DECISION, index, rise.index, facts, at_ns=run.drained_ns)
+            self._log(EventKind.DECISION, index, rise.index, facts, at_ns=self._epoch_ns + (log.drained_ns or 0))
+            if log.cut is not None:
+                return  # the workers take no further stage
 
-    def _stage(self, index: int, name: str, stage: Stage, backend: Backend) -> tuple[StageRun, StageResult]:
+    def _stage(
+        self, index: int, name: str, stage: Stage, backend: Backend, spool: Path
+    ) -> tuple[StageLog, StageResult]:
+        prospect = self._prospect(stage, spool)
+
         def on_start(start_ns: int) -> None:
             self._log(EventKind.STAGE_STARTED, index, stage.index, {"name": stage.name}, at_ns=start_ns)
             self._observer.stage_started(index, stage)
+            if prospect is not None:
+                prospect.begin(start_ns)
 
         def on_tick(tick: Tick) -> None:
             self.workspace.diagnose(index, tick)
@@ -247,7 +259,10 @@ class _Run:
 
         def on_report(tick: Tick) -> None:
             on_tick(tick)
-            self._leave_if_asked()  # between two whole reports, at most a second after a person asked
+            self._stops.note(tick.stop_asked)
+            self._leave_if_asked()  # between two whole reports, at most a second after somebody asked
+            if prospect is not None and (found := prospect.take(tick)) is not None:
+                self._end_early(index, stage, backend, found)
 
         self._leave_if_asked()
         try:
@@ -260,31 +275,42 @@ class _Run:
         from seatrial.verdict.stage import summarise_stage
 
         records = merge_stage(run.spools, self.workspace.records(index, name), self._epoch_ns)
-        facts = {
-            "load_end_ns": run.load_end_ns - self._epoch_ns,
-            "drained_ns": run.drained_ns - self._epoch_ns,
-            "sessions": run.sessions,
-        }
+        found = None if prospect is None else prospect.found
+        log = stage_log(stage, run, found, self._epoch_ns)
+        facts = {"load_end_ns": log.load_end_ns, "drained_ns": log.drained_ns, "sessions": log.sessions}
         self._log(EventKind.STAGE_ENDED, index, stage.index, facts, at_ns=run.drained_ns)
-        result = summarise_stage(self._loaded.plan, self._loaded.digest, self._policy.policy, index, stage, records)
+        plan, policy = self._loaded.plan, self._policy.policy
+        result = summarise_stage(plan, self._loaded.digest, policy, index, stage, records, log)
         self._observer.stage_ended(index, stage, result)
-        return run, result
+        return log, result
+
+    def _prospect(self, stage: Stage, spool: Path) -> Prospect | None:
+        if not self._loaded.plan.stop.hopeless:
+            return None
+        from seatrial.trials.prospect import Prospect
+
+        files = [stage_file(spool, stage.index, worker) for worker in range(self._options.workers)]
+        loaded, policy = self._loaded, self._policy.policy
+        return Prospect(loaded.plan, loaded.digest, policy, stage, files, self._epoch_ns)
+
+    def _end_early(self, index: int, stage: Stage, backend: Backend, found: Hopeless) -> None:
+        limits = [result.objective for result in found.limits]
+        facts = {"limits": limits, "seen_ns": found.cut.seen_ns, "cut_ns": found.cut.at_ns}
+        self._log(EventKind.HOPELESS, index, stage.index, facts)
+        backend.cut(found.end_ns)
+        self._observer.noted(f"{stage.name} is ended early: even in the best case it would break {', '.join(limits)}")
 
     def _leave_if_asked(self) -> None:
-        if self._stop.asked:
+        if self._stops.reason() is not None:
             self._observer.stopping()
-            self._stop.raise_if_asked()
+            self._stops.raise_if_asked()
 
     def _gather(self, index: int, name: str, spool: Path) -> None:
         """Bring everything that a trial left behind into the bundle, however it ended."""
-        from seatrial.samples.merge import merge_health
-
         workers = self._options.workers
         steps: list[Callable[[], object]] = [
-            lambda: self._merge_leftovers(index, name, spool),
-            lambda: merge_health(
-                [health_file(spool, w) for w in range(workers)], self.workspace.health(index, name), self._epoch_ns
-            ),
+            lambda: merge_leftovers(self.workspace.records(index, name), spool, workers, self._epoch_ns),
+            lambda: merge_workers_health(self.workspace.health(index, name), spool, workers, self._epoch_ns),
             lambda: self.workspace.write_diagnostics(self._loaded.plan, index, name),
             lambda: self._log(EventKind.TRIAL_ENDED, index),
         ]
@@ -299,14 +325,6 @@ class _Run:
                     index,
                 )
 
-    def _merge_leftovers(self, index: int, name: str, spool: Path) -> None:
-        from seatrial.samples.merge import merge_stage
-
-        left = sorted({int(path.name[6:10]) for path in spool.glob("stage-*.rows")})
-        for stage in left:
-            files = [stage_file(spool, stage, worker) for worker in range(self._options.workers)]
-            merge_stage(files, self.workspace.records(index, name), self._epoch_ns)
-
     def _note(self, error: SeatrialError, trial: int) -> None:
         """Write down why the run can't go on; the first reason is the one that counts."""
         first = self.ending is None
@@ -315,7 +333,8 @@ class _Run:
             self.workspace.make_room()
         kind = next((kind for known, kind in _ENDINGS if isinstance(error, known)), EventKind.RECORDING_FAILED)
         with suppress(RecordingError):
-            self._log(kind, trial, data={"detail": str(error).removesuffix(".")})
+            facts = error.facts if isinstance(error, SetUpError) else {}
+            self._log(kind, trial, data={"detail": str(error).removesuffix("."), **facts})
         if first:
             self._observer.failed(str(error))
 
@@ -329,6 +348,13 @@ class _Run:
     ) -> None:
         moment = (time.monotonic_ns() if at_ns is None else at_ns) - self._epoch_ns
         self.workspace.log(Event(at_ns=moment, event=kind, trial=trial, stage=stage, data=data or {}))
+
+
+def _stop_files(loaded: LoadedPlan, options: RunOptions) -> list[Path]:
+    """Return the files whose appearance ends the run: the plan's, and that of the command line."""
+    named = loaded.plan.stop.file
+    files = [] if named is None else [loaded.base.resolve() / named]
+    return files if options.stop_file is None else [*files, options.stop_file.absolute()]
 
 
 def _refuse_untrusted(loaded: LoadedPlan, options: RunOptions) -> None:

@@ -94,6 +94,10 @@ class LiveLines:
         """Tell that the run ends early, and that what is under way may finish."""
         self._tell("stopping")
 
+    def noted(self, sentence: str) -> None:
+        """Tell what people want to know while they wait."""
+        self._tell("noted", detail=sentence)
+
     def failed(self, sentence: str) -> None:
         """Tell why the run can't go on."""
         self._tell("failed", reason=sentence)

@@ -33,7 +33,11 @@ class Observer(Protocol):
         ...
 
     def stopping(self) -> None:
-        """Take note that a person asked to stop; what is under way may finish for a few seconds."""
+        """Take note that a person, a file or the service asked for the end; what is under way may finish."""
+        ...
+
+    def noted(self, sentence: str) -> None:
+        """Take note of something that people want to know while they wait; without its full stop."""
         ...
 
     def failed(self, sentence: str) -> None:
@@ -61,6 +65,9 @@ class SilentObserver:
         """Do nothing."""
 
     def stopping(self) -> None:
+        """Do nothing."""
+
+    def noted(self, sentence: str) -> None:
         """Do nothing."""
 
     def failed(self, sentence: str) -> None:
@@ -104,6 +111,11 @@ class Observers:
         """Tell all of them."""
         for observer in self._all:
             observer.stopping()
+
+    def noted(self, sentence: str) -> None:
+        """Tell all of them."""
+        for observer in self._all:
+            observer.noted(sentence)
 
     def failed(self, sentence: str) -> None:
         """Tell all of them."""

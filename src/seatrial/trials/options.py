@@ -1,0 +1,36 @@
+"""How a run is made, beside what its plan and its policy say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seatrial.evidence.keys import Signer
+
+__all__ = ["RunOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run.
+
+    Attributes:
+        out: Folder for the bundle; None for a new one under ``seatrial-runs``.
+        workers: Worker processes, at least one.
+        release: The release manifest that was put to trial; None when the evidence is bound to none.
+        signers: The tester's keys; none leaves the bundle unsigned.
+        trust_python: Whether journeys in Python may be executed.
+        command: The command line, for provenance.
+        calibration: The calibration that the run cites; None when it cites none.
+        stop_file: The run ends when this file appears, beside the one that the plan may name.
+    """
+
+    out: Path | None
+    workers: int
+    release: bytes | None
+    signers: Sequence[Signer]
+    trust_python: bool
+    command: Sequence[str]
+    calibration: bytes | None = None
+    stop_file: Path | None = None
