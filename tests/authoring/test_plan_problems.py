@@ -436,6 +436,20 @@ def test_what_only_resembles_loopback_needs_an_authorisation(host: str, tmp_path
     assert problem.what == "a target beyond loopback that nobody authorises"
 
 
+def test_a_proxy_elsewhere_needs_an_authorisation_and_so_does_loopback_behind_it(tmp_path: Path) -> None:
+    text = GOOD.replace("seatrial: 1", "seatrial: 1\nproxy: http://10.0.0.1:3128")
+    by_proxy, by_target = problems_of(tmp_path, text)
+    assert (by_proxy.what, where(by_proxy)) == ("a proxy beyond loopback that nobody authorises", "plan.yaml:2")
+    assert by_target.what == "a target beyond loopback that nobody authorises"
+    given = "reference: R, granted_by: O, abort_contact: A, max_rate: 100/s"
+    (tmp_path / "plan.yaml").write_text(
+        f"{text}authorisation: {{targets: ['10.0.0.1:3128', '127.0.0.1:8080'], {given}}}\n"
+    )
+    load_plan(tmp_path / "plan.yaml")
+    (tmp_path / "plan.yaml").write_text(text.replace("10.0.0.1", "127.0.0.1"))
+    load_plan(tmp_path / "plan.yaml")
+
+
 def test_a_unique_feed_with_too_few_rows_says_how_many_the_trial_needs(tmp_path: Path) -> None:
     text = GOOD.replace("order: cycle", "order: unique").replace("seatrial: 1", "seatrial: 1\narrivals: even")
     (problem,) = problems_of(tmp_path, text)

@@ -198,15 +198,12 @@ class PlanChecks:
                 )
             else:
                 named.add(host_port(f"//{written}"))
-        target = self.root.get("target")
-        parts = _address(target)
-        if target is not None and parts is not None and not is_loopback(parts.hostname or ""):
-            wanted = host_port(str(target.scalar))
+        for kind, address, otherwise in self._beyond_loopback():
+            wanted = host_port(str(address.scalar))
             if (node is None or authorisation is not None) and wanted not in named:
-                remedy = f"Add an authorisation whose targets name {wanted}, or load your own 127.0.0.1."
-                self.problems.add(
-                    target.line, "a target beyond loopback that nobody authorises", target.written, remedy
-                )
+                what = f"a {kind} beyond loopback that nobody authorises"
+                remedy = f"Add an authorisation whose targets name {wanted}, or {otherwise}."
+                self.problems.add(address.line, what, address.written, remedy)
         if authorisation is not None and node is not None and trials:
             peak = max(stage.peak for _, stages in trials for stage in stages)
             rate = node.get("max_rate")
@@ -217,6 +214,21 @@ class PlanChecks:
                     what = "authorised for a highest rate, which users who rest nowhere or all begin at once don't have"
                     remedy = "Give the users a ramp, and pacing or think."
                 self.problems.add(rate.line, what, rate.written, remedy)
+
+    def _beyond_loopback(self) -> list[tuple[str, Node, str]]:
+        """Return what needs authorisation, its address, and what to do without it.
+
+        Behind a proxy elsewhere, loopback is that machine's and not this one's.
+        """
+        target, proxy = self.root.get("target"), self.root.get("proxy")
+        found: list[tuple[str, Node, str]] = []
+        parts = _address(proxy)
+        if proxy is not None and parts is not None and not is_loopback(parts.hostname or ""):
+            found.append(("proxy", proxy, "leave the proxy out"))
+        parts = _address(target)
+        if target is not None and parts is not None and (found or not is_loopback(parts.hostname or "")):
+            found.append(("target", target, "load your own 127.0.0.1"))
+        return found
 
     def _sessions(self, trials: list[tuple[Node, tuple[Stage, ...]]]) -> None:
         """Add every journey that no session of some trial takes, and every feed that some trial would exhaust."""
