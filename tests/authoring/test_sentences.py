@@ -26,24 +26,42 @@ from seatrial.model.policy import Policy
 PLAN: dict[str, Any] = {
     "seatrial": 1, "title": "x", "target": "https://127.0.0.1", "demand": {"peak": "2/s", "source": "s"}, "seed": 3,
     "arrivals": "even", "connections": "shared", "max_sessions": 5, "headers": {"a": "b"},
-    "deadlines": {"connect": "1s", "response": "2s"}, "tls": {"ca": "x.pem"},
+    "deadlines": {"connect": "1s", "response": "2s"}, "tls": {"ca": "x.pem", "certificate": "c.pem", "key": "k.pem"},
     "authorisation": {
         "targets": ["a:1"], "reference": "r", "granted_by": "g", "abort_contact": "c", "max_rate": "100/s",
     },
     "journeys": {
         "a": {
-            "weight": 1.5, "feed": {"f": {"csv": "f.csv", "order": "cycle", "encoding": "utf-8"}},
+            "weight": 1.5, "feed": {"f": {"csv": "f.csv", "order": "cycle", "encoding": "utf-8"}, "j": "f.jsonl"},
+            "synthetic": {"who": "name in english"}, "auth": {"basic": {"user": "u", "password": "${f.id}"}},
             "steps": [
                 {
-                    "name": "n", "get": "/", "headers": {"h": "v"}, "query": {"q": 1}, "json": {"a": None},
-                    "expect": {"status": 200, "contains": "x", "matches": "x", "json": {"$": 1}, "headers": {"h": "v"}},
-                    "extract": {"v": {"json": "$", "pick": "last", "optional": True}}, "deadline": "1s", "when": "v",
+                    "name": "n", "get": "/", "headers": {"h": "v"}, "query": {"q": 1},
+                    "multipart": {"a": {"file": "f.csv", "name": "n", "type": "a/b"}, "t": "x"},
+                    "auth": {"basic": {"user": "u", "password": "${f.id}"}}, "redirects": 3,
+                    "expect": {"status": 200, "contains": "x", "matches": "x", "json": {"$": 1}, "headers": {"h": "v"},
+                               "size": {"at_least": 1, "at_most": 9}},
+                    "extract": {"v": {"json": "$", "pick": "last", "optional": True},
+                                "w": {"css": "a", "attribute": "href"}},
+                    "deadline": "1s", "when": {"value": "v", "equals": True, "not": True},
+                    "retry": {"after": "1s", "most": 2, "on_error": True, "pause": "1s"}, "resources": True,
+                    "on_failure": "continue",
                 },
                 {"post": "/", "form": {"a": "b"}}, {"put": "/", "body": "b"}, {"pause": "1s"},
+                {"when": {"value": "v"}, "steps": [{"post": "/2", "json": {"a": None}}],
+                 "otherwise": [{"pause": "1s"}]},
+                {"repeat": [0, 2], "as": "round", "while": {"value": "v", "above": 1}, "steps": [{"get": "/3"}]},
+                {"choose": [{"weight": 2, "steps": [{"get": "/4"}]}, {"steps": [{"repeat": 2, "steps": [
+                    {"get": "/5", "multipart": {"a": {"file": "f.csv"}}}]}]}]},
+                {"pause": {"lognormal": "1s", "sigma": 1, "most": "9s"}}, {"pause": {"uniform": ["1s", "2s"]}},
             ],
         },
         "p": {"python": "a.py:b", "step_names": ["s"]},
     },
+    "redirects": 3, "transport": "http/1.1", "source_addresses": ["127.0.0.2"], "proxy": "http://p:1",
+    "set_up": {"auth": {"bearer": "${t}"}, "steps": [{"get": "/", "extract": {"t": {"header": "t"}}}, {"pause": "1s"}]},
+    "tear_down": {"auth": {"bearer": "${t}"}, "steps": [{"delete": "/"}]},
+    "stop": {"hopeless": True, "url": "/stop", "file": "stop"},
     "trials": [
         {
             "kind": "load", "name": "l", "arrivals": "even", "at": "1 P", "for": "1s", "warmup": "1s",
@@ -66,6 +84,10 @@ PLAN: dict[str, Any] = {
                 "burst": {"count": 5, "within": "1s", "then": "1 P", "for": "1s"},
             }.items()
         ),
+        {
+            "kind": "load", "users": 3, "ramp": "1s", "think": {"exponential": "1s", "most": "9s"}, "for": "1s",
+            "objectives": ["errors <= 1%"],
+        },
     ],
 }  # fmt: skip
 POLICY = load_policy("demo").policy.as_document()
@@ -138,6 +160,7 @@ def test_a_plan_wrong_in_any_place_is_described_in_plain_sentences(
 ) -> None:
     (tmp_path / "plan.yaml").write_text(json.dumps(mutated(PLAN, place, action, wrong)))
     (tmp_path / "f.csv").write_text("id\n1\n")
+    (tmp_path / "f.jsonl").write_text('{"id": 1}\n')
     with pytest.raises(PlanError) as caught:
         load_plan(tmp_path / "plan.yaml")  # x.pem and a.py are missing throughout
     check_problems(caught.value)
@@ -155,12 +178,16 @@ def test_a_policy_wrong_in_any_place_is_described_in_plain_sentences(
         check_problems(error)
 
 
-def models_in(annotation: Any) -> set[type[BaseModel]]:
+def models_in(annotation: Any, known: frozenset[type[BaseModel]] = frozenset()) -> frozenset[type[BaseModel]]:
+    """Return every model below a type, ``known`` among them: steps hold steps."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        below = [models_in(field.annotation) for field in annotation.model_fields.values()]
-        return {annotation}.union(*below)
-    parts = get_args(annotation) if not isinstance(annotation, UnionType) else annotation.__args__
-    return set[type[BaseModel]]().union(*(models_in(inner) for inner in parts))
+        inner = () if annotation in known else tuple(f.annotation for f in annotation.model_fields.values())
+        known |= {annotation}
+    else:
+        inner = get_args(annotation) if not isinstance(annotation, UnionType) else annotation.__args__
+    for each in inner:
+        known = models_in(each, known)
+    return known
 
 
 def test_every_part_of_a_document_has_its_known_keys() -> None:
@@ -174,9 +201,10 @@ def test_an_unknown_key_anywhere_gets_its_nearest_known_one(pattern: str, tmp_pa
     holder: Any = document
     kinds = ("steps", "spike", "sine", "curve", "burst")
     shaped = next((2 + kinds.index(element) for element in path if path[:1] == ["trials"] and element in kinds), 2)
-    tags = {"request": 0, "pause": 3, "load": shaped if "shape" in path else 0, "stress": 1}
+    tags = {"request": 0, "pause": 7, "group": 4, "repeat": 5, "choose": 6}
+    tags |= {"load": shaped if "shape" in path else -1 if "think" in path else 0, "stress": 1}
     for index, element in enumerate(path):
-        if element in tags and path[index - 1] == "*":
+        if (element in tags and path[index - 1] == "*") or element in ("FilePart", "ThinkTime"):
             continue
         following = path[index + 1] if index + 1 < len(path) else ""
         if element == "*":
@@ -188,10 +216,26 @@ def test_an_unknown_key_anywhere_gets_its_nearest_known_one(pattern: str, tmp_pa
     holder[f"{known}z"] = "x"
     (tmp_path / "document.yaml").write_text(json.dumps(document))
     (tmp_path / "f.csv").write_text("id\n1\n")
+    (tmp_path / "f.jsonl").write_text('{"id": 1}\n')
     with pytest.raises((PlanError, PolicyError)) as caught:
         load_plan(tmp_path / "document.yaml") if root == "Plan" else load_policy(str(tmp_path / "document.yaml"))
     (problem,) = [p for p in caught.value.problems if p.what == "an unknown key"]  # type: ignore[attr-defined]
     assert (problem.value, problem.remedy) == (f"{known}z", f"Did you mean {known}?")
+
+
+def test_a_step_within_steps_has_the_keys_of_any_step(tmp_path: Path) -> None:
+    document = copy.deepcopy(PLAN)
+    options = document["journeys"]["a"]["steps"][6]["choose"]
+    inner = options[1]["steps"][0]["steps"][0]
+    inner["expct"] = 1
+    inner["multipart"] |= {"FilePart": {"file": "f.csv", "nme": "x"}, "text": 7}
+    (tmp_path / "document.yaml").write_text(json.dumps(document, indent=0))
+    with pytest.raises(PlanError) as caught:
+        load_plan(tmp_path / "document.yaml")
+    found = [(p.what, p.value, p.remedy) for p in caught.value.problems]
+    assert ("an unknown key", "expct", "Did you mean expect?") in found
+    assert ("an unknown key", "nme", "Did you mean name?") in found
+    assert ("text is not text", "7") in [each[:2] for each in found]
 
 
 def test_an_error_without_a_sentence_says_so_instead_of_failing() -> None:

@@ -374,6 +374,22 @@ def test_a_step_is_taken_when_its_variable_has_a_value(engine: Engine) -> None:
             assert len(engine.offer(server, *steps).rows) == taken
 
 
+def test_a_condition_on_a_column_asks_the_sessions_own_row(engine: Engine) -> None:
+    rows = FeedRows(("kind", "age"), [("child", 9), ("adult", 40), (None, 30)], "unique")
+    steps = [
+        {"get": "/all"},
+        {"get": "/adult", "when": {"value": "who.kind", "equals": "adult"}},
+        {"get": "/kind", "when": "who.kind"},
+        {"get": "/old", "when": {"value": "who.age", "above": 20}},
+        {"get": "/young", "when": {"value": "who.age", "above": 20, "not": True}},
+    ]
+    with Server(always_ok) as server:
+        run = engine.offer(server, *steps, sessions=3, feeds={"who": rows})
+    assert [sorted(row.session for row in each(run.rows, step)) for step in range(5)] == [
+        [0, 1, 2], [1], [0, 1], [1, 2], [0],
+    ]  # fmt: skip
+
+
 def test_control_characters_from_data_end_the_session_and_nothing_is_sent(engine: Engine) -> None:
     rows = FeedRows(("id",), [("a\r\nx-evil: 1",)], "unique")
     steps = [{"get": "/", "headers": {"x-id": "${p.id}"}}, {"get": "/next"}]

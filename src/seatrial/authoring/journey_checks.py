@@ -115,18 +115,17 @@ class JourneyCheck:
 
     def _group(self, step: Node) -> None:
         fulfilled, unfulfilled = self._condition(step.get("when"))
-        first, second = (("then", id(step)), ("else", id(step)))
-        with self.scope.under({*fulfilled, first}):
+        with self.scope.under(fulfilled):
             self._steps(step.get("steps"))
-        with self.scope.under({*unfulfilled, second}):
+        with self.scope.under(unfulfilled):
             self._steps(step.get("otherwise"))
-        self.scope.join([first, second])
+        self.scope.join([fulfilled, unfulfilled])
 
     def _choose(self, step: Node) -> None:
-        taken: list[Guard] = []
+        taken: list[frozenset[Guard]] = []
         for index, option in enumerate(step.entries["choose"].items):
-            taken.append(("option", id(step), index))
-            with self.scope.under(taken[-1:]):
+            taken.append(frozenset({("option", id(step), index)}))
+            with self.scope.under(taken[-1]):
                 self._steps(option.get("steps"))
         if taken:
             self.scope.join(taken)

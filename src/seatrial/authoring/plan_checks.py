@@ -267,10 +267,13 @@ class PlanChecks:
         )
         for node, users in closed:
             written = node.get("users")
-            if users is not None and users.count > most:
+            if users.count > most:
                 remedy = "Raise max_sessions, or take fewer users."
                 self.problems.add(
-                    node.line, f"more users than the {most:,} sessions permitted", written and written.written, remedy
+                    node.line,
+                    f"more users than the {most:,} sessions permitted",
+                    written.written if written else None,
+                    remedy,
                 )
         for name, variable in self.tables if closed else ():
             feed = self.root.get("journeys", name, "feed", variable)

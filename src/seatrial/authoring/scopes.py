@@ -68,10 +68,10 @@ class Scope:
         self._ways.setdefault(name, [])
         self._members[name] = True
 
-    def join(self, branches: Sequence[Guard]) -> None:
-        """Note that one of ``branches`` was taken: what is sure in each of them is sure from here on."""
+    def join(self, branches: Sequence[frozenset[Guard]]) -> None:
+        """Note that one of ``branches``, each with its guards, was taken: what is sure in all of them is sure now."""
         for ways in self._ways.values():
-            if all(any(way <= self._here | {branch} for way in ways) for branch in branches):
+            if all(any(way <= self._here | branch for way in ways) for branch in branches):
                 ways.append(self._here)
 
     def is_known(self, name: str) -> bool:

@@ -206,7 +206,7 @@ def _report(
         problems.add(line, "an unknown key", key, did_you_mean(key, known))
         return
     at = _nearest(root, (*place, *context.get("at", ())))
-    if kind == "too_short" and (at.items or at.entries):
+    if kind == "too_short" and len(at.items) + len(at.entries) >= context["min_length"]:
         return  # every one of them is wrong, which is said of each
     what, remedy = translate(tuple(str(e["type"]) for e in errors), context)
     if place and kind not in ("value_error", "rule"):

@@ -181,11 +181,22 @@ def compile_condition(condition: Condition) -> Test:
 
     A variable without a value fulfils no condition, and therefore every negated one.
     """
-    name, negated = condition.value, condition.negated
-    compare = _comparison(condition)
+    negated, compare = condition.negated, _comparison(condition)
+    name, dot, column = condition.value.partition(".")
+    if dot:
+        return _of_column(name, column, compare, negated)
     if compare is None:
         return (lambda v: v.get(name) is None) if negated else (lambda v: v.get(name) is not None)
     return lambda v: (v.get(name) is not None and compare(v[name])) is not negated
+
+
+def _of_column(name: str, column: str, compare: Callable[[Any], bool] | None, negated: bool) -> Test:
+    def test(variables: Mapping[str, Any]) -> bool:
+        row = variables.get(name)
+        found = row.get(column) if isinstance(row, Mapping) else None
+        return (found is not None and (compare is None or compare(found))) is not negated
+
+    return test
 
 
 def _comparison(condition: Condition) -> Callable[[Any], bool] | None:
