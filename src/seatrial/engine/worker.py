@@ -22,6 +22,7 @@ from seatrial.engine.health import HealthMonitor, HealthRow
 from seatrial.engine.http.message import stop_requests
 from seatrial.engine.http.sources import family_of
 from seatrial.engine.http.target import Target, tls_context
+from seatrial.engine.multipart import Files
 from seatrial.engine.python_session import JourneyFunction, start_python
 from seatrial.engine.recorder import Recorder
 from seatrial.engine.scripted import CompiledJourney, compile_journey
@@ -326,11 +327,11 @@ def _refused(diagnostics: Sequence[tuple[int, int, int, str, int]], errors: Sequ
 
 def compile_journeys(spec: WorkerSpec, python_journeys: Mapping[str, JourneyFunction]) -> list[CompiledJourney]:
     """Return the plan's journeys ready to run, in its order."""
-    plan, fields = spec.plan, _fields(spec)
+    plan, fields, files = spec.plan, _fields(spec), Files(spec.base)
 
     def compiled(name: str, journey: Journey) -> CompiledJourney:
         if journey.python is None:
-            return compile_journey(journey, spec.target.prefix, fields, plan.deadlines.response, plan.redirects)
+            return compile_journey(journey, spec.target.prefix, fields, plan.deadlines.response, plan.redirects, files)
         start: Callable[[Any], Any] = start_python(python_journeys[name], journey.step_names)
         count = len(journey.step_names)
         return CompiledJourney(start, lambda session: iter(range(session.step + 1, count)))

@@ -9,6 +9,7 @@ from pydantic_core import CoreSchema
 
 from seatrial.model.answer import Check, Extract
 from seatrial.model.document import Duration, Identifier, Name, Strict, exactly_one, rule_broken
+from seatrial.model.template import Variable, parse_template
 
 __all__ = ["METHODS", "MOST_FILE_BYTES", "Auth", "Basic", "Condition", "FilePart", "RequestStep", "Retry"]
 
@@ -103,10 +104,17 @@ class Auth(Strict):
         if (self.basic is None) == (self.bearer is None):
             raise ValueError("not exactly one kind of authentication; write basic or bearer")
         secret = self.basic.password if self.basic else str(self.bearer)
-        if "${" not in secret:
+        if not any(isinstance(part, Variable) for part in _parsed(secret)):
             key = "basic" if self.basic else "bearer"
             raise rule_broken("a secret in the plan, which is sealed into the evidence; take it from a feed", key)
         return self
+
+
+def _parsed(template: str) -> tuple[str | Variable, ...]:
+    try:
+        return parse_template(template)
+    except ValueError as error:
+        raise rule_broken(str(error)) from error
 
 
 class Retry(Strict):
