@@ -248,7 +248,7 @@ class Session:
         except OSError as error:
             outcome, detail = connect_failure(error)
             if outcome is Outcome.UNSENT:
-                self._sent_ns = NEVER
+                self._sent_ns, self.bytes_out = NEVER, 0
             self._fail(outcome, detail, now)
 
     def on_sent(self, now: int) -> None:
@@ -279,7 +279,7 @@ class Session:
             self.submit(fresh=True)  # another kept-alive connection may have been closed at the same moment
             return
         if outcome is Outcome.UNSENT:
-            self._sent_ns = NEVER
+            self._sent_ns, self.bytes_out = NEVER, 0  # what a closed connection took was read by nobody
         self._fail(outcome, detail, now, received)
 
     def on_deadline(self, now: int) -> None:
