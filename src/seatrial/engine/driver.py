@@ -357,6 +357,9 @@ class Driver(Reactor):
                 session.page.abandon(session, now)
             if session.waiting:
                 session.on_drained(now)
+            elif session.reloads is not None:  # between two attempts: no other record tells of the step
+                session.first_byte_ns = NEVER
+                session.record(Outcome.IN_FLIGHT, 0, 0, now)
             session.ready_ns = now
             self._give_up(session, now)
         self._pauses.clear()

@@ -319,7 +319,6 @@ class Session:
         if self.reloads is not None and outcome is not Outcome.UNSENT:
             waited = outcome is Outcome.TIMEOUT or detail.startswith(_NO_CONNECTION)
             if waited or self.reloads.on_error:
-                self.reloads = None
                 self.give_up_attempt(0, received, now)
                 self.driver.diagnostics.add(self.journey, self.step, Outcome.RETRIED, detail)
                 self.driver.fail(self, StepFailedError(Outcome.RETRIED, detail, waited))
