@@ -6,7 +6,7 @@ import errno
 import socket
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
-from itertools import cycle
+from itertools import chain, cycle
 from typing import Final
 
 from seatrial.errors import TargetError, UsageError
@@ -82,7 +82,7 @@ def family_of(source: str) -> int:
 
 
 def routes_in_turn(addresses: Iterable[Address], sources: Iterable[str], first: int = 0) -> Iterator[Route]:
-    """Yield routes without end: each address in turn, and to each of them from each source of its family in turn.
+    """Return routes without end: each address in turn, and to each of them from each source of its family in turn.
 
     Every pair of an address and a source comes as often as any other of that address.
 
@@ -92,12 +92,12 @@ def routes_in_turn(addresses: Iterable[Address], sources: Iterable[str], first: 
         first: Where to begin. Workers begin at different places, so that few connections use all of them too.
     """
     addresses, sources = tuple(addresses), tuple(sources)
-    turns = []
+    turns: list[list[Route]] = []
     for index in range(len(addresses)):
         family, at = addresses[(index + first) % len(addresses)]
         own: list[str | None] = [source for source in sources if family_of(source) == family] or [None]
         start = (index + first) % len(own)
-        turns.append((family, at, cycle(own[start:] + own[:start])))
-    while True:
-        for family, at, own_sources in turns:
-            yield family, at, next(own_sources)
+        turns.append([(family, at, source) for source in own[start:] + own[:start]])
+    if all(len(turn) == 1 for turn in turns):
+        return cycle([route for (route,) in turns])
+    return chain.from_iterable(zip(*map(cycle, turns), strict=True))
