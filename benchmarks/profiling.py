@@ -157,10 +157,11 @@ def profile(runner: Runner, saturation: float, svg: Path, say: Callable[[str], N
     """
     row: Row = {"saturation": saturation}
     with TemporaryDirectory(prefix="seatrial-bench-") as name:
-        for key, take in (
-            ("perf", lambda: _by_perf(runner, _NEAR * saturation, Path(name))),
-            ("py_spy", lambda: _by_py_spy(runner, _NEAR_FOR_PY_SPY * saturation, Path(name), svg)),
-        ):
+        ways: dict[str, Callable[[], Row]] = {
+            "perf": lambda: _by_perf(runner, _NEAR * saturation, Path(name)),
+            "py_spy": lambda: _by_py_spy(runner, _NEAR_FOR_PY_SPY * saturation, Path(name), svg),
+        }
+        for key, take in ways.items():
             try:
                 row[key] = take()
             except (BenchError, ValueError, OSError, subprocess.SubprocessError) as error:

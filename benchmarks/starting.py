@@ -151,7 +151,8 @@ def start(source: Path, repeats: int, cores: Sequence[int], say: Callable[[str],
     _once(source, 1, cores)
     rows: Row = {"repeats": max(_LEAST_REPEATS, repeats)}
     for workers in (1, 2):
-        taken, command = [], []
+        taken: list[float] = []
+        command: list[str] = []
         for _ in range(rows["repeats"]):
             seconds, command = _once(source, workers, cores)
             taken.append(seconds)
