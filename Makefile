@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCH_SETTINGS = ONLY="$(ONLY)" SECONDS="$(SECONDS)" REPEATS="$(REPEATS)" FREEZE="$(FREEZE)" SESSIONS="$(SESSIONS)" \
 	HELD="$(HELD)" REMARK="$(REMARK)" COMMITTED="$(COMMITTED)" RESULTS="$(RESULTS)"
 
-.PHONY: help demo test check bench profile bench-tools format clean
+.PHONY: help demo test check bench profile bench-tools fuzz format clean
 
 help:
 	@echo "make demo    put two releases of a booking service on trial (a few minutes)"
@@ -13,6 +13,7 @@ help:
 	@echo "make check   format, lint, types, layers"
 	@echo "make bench   speed, size and truthfulness beside other generators (ONLY=wrk,ours SECONDS=5 REPEATS=3)"
 	@echo "make profile the engine's hot path under load, by layer and by function"
+	@echo "make fuzz    random bytes for whatever reads what a service sends (SECONDS=60 TARGET=reader)"
 	@echo "make format  put the code in form"
 
 $(VENV)/.base: pyproject.toml
@@ -46,6 +47,13 @@ profile: $(VENV)/.base
 
 bench-tools: $(VENV)/.base
 	$(BIN)/python -m benchmarks.install
+
+$(VENV)/.fuzz: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,fuzz]'
+	@touch $@
+
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m tests.fuzz $(or $(SECONDS),60) $(TARGET)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format src tests examples benchmarks
