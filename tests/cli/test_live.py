@@ -21,7 +21,7 @@ from seatrial.model.sample import Outcome
 from seatrial.model.verdict import StageResult
 from seatrial.units import SECOND
 
-HEALTH = {"cpu_share": 0.25}
+HEALTH = {"busy_share": 0.25}
 BUNDLE = Path("/evidence/of-the-booking-service/20261109T070000Z-sports-facility-booking-opening-morning")
 
 
@@ -100,7 +100,7 @@ def test_the_table_adds_up_the_workers_last_second_and_names_errors_in_words(pla
     ticks = [
         report(worker, at_s, {Outcome.OK: 30 - 10 * worker, Outcome.TIMEOUT: 1 - worker}, active=3 + worker, **facts)
         for at_s in (1, 2)
-        for worker, facts in ((0, {}), (1, {"lag_p99_ns": 1_000_000, "health": {"cpu_share": 0.5}}))
+        for worker, facts in ((0, {}), (1, {"lag_p99_ns": 1_000_000, "health": {"busy_share": 0.5}}))
     ]
     text = shown(made, page, stage, *ticks)
     for words in (

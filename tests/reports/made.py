@@ -275,6 +275,7 @@ class Made:
                     "worker": pl.Series([worker] * len(at), dtype=pl.Int16),
                     "at_ns": at,
                     "cpu_share": self.cpu * (1 + 0.001 * np.arange(len(at))) + self.random.normal(0, 0.01, len(at)),
+                    "busy_share": self.cpu * (1 + 0.001 * np.arange(len(at))) + self.random.normal(0, 0.01, len(at)),
                     "stall_ns": self.random.integers(200_000, 3_000_000, len(at)),
                     "rss_bytes": np.full(len(at), 90_000_000),
                     "sessions": in_progress(worker),

@@ -134,5 +134,5 @@ def test_the_checks_of_a_sound_run_are_all_kept_and_count_only_what_is_judged(he
 def test_a_busy_moment_counts_by_its_ten_seconds() -> None:
     at = [i * SECOND for i in range(1, 31)]
     share = [1.0 if 10 < i <= 15 else 0.0 for i in range(1, 31)]
-    health = pl.DataFrame({"worker": [0] * 30, "at_ns": at, "cpu_share": share})
-    assert busiest(health)["cpu_share"].max() == pytest.approx(0.5)
+    health = pl.DataFrame({"worker": [0] * 30, "at_ns": at, "busy_share": share})
+    assert busiest(health)["busy_share"].max() == pytest.approx(0.5)

@@ -79,7 +79,9 @@ def test_what_is_found_lies_close_below_the_generator_s_limit(
     assert best is not None
     assert best.rate <= generator.limit * (1 + 1e-9)
     assert best.rate >= generator.limit * 0.79 or best.rate == 200_000
-    assert rule == ("send lag" if late_from < (0.7 - idle) / session_us * 1e6 else "cpu") or best.rate >= 1e5
+    full = (0.7 - idle) / session_us * 1e6
+    close = 0.79 < late_from / full < 1 / 0.79  # then a single step of the search may go beyond both
+    assert rule == ("send lag" if late_from < full else "cpu") or close or best.rate >= 1e5
 
 
 @pytest.mark.parametrize("session_us", [10.0, 60.0, 400.0])
@@ -238,7 +240,7 @@ def test_people_read_what_was_proven_and_what_was_not(capsys: pytest.CaptureFixt
     said = capsys.readouterr().out
     assert "sessions of 3 requests, shared connections" in said
     assert "12,000 requests/s in 4,000 sessions/s; more was sent late" in said
-    assert "18.2 µs of CPU per request; busiest worker 61 % of its core, null server 20 %" in said
+    assert "18.2 µs of CPU per request; busiest worker 61 % of its time, null server 20 %" in said
     assert "send lag p50 90 µs, p99 2 ms" in said
     nothing = {"sessions_per_s": 0.0, "steps_per_s": 0.0, "cpu_us_per_request": None, "requests": 1}
     _print_case(proven.model_copy(update=nothing | {"send_lag_p50_ns": None, "send_lag_p99_ns": None}))

@@ -43,7 +43,7 @@ def plan(tmp_path: Path) -> Plan:
 
 
 def report(worker: int, at_s: float, **facts: Any) -> Tick:
-    health = {"cpu_share": 0.25}
+    health = {"busy_share": 0.25}
     outcomes = {Outcome.OK: 30, Outcome.TIMEOUT: 1, Outcome.UNSENT: 2, Outcome.RETRIED: 3}
     histogram = {10 * BUCKETS_PER_OCTAVE: 33}
     return Tick(worker, 40, 3, outcomes, histogram, 2 * MS, health, elapsed_ns=round(at_s * SECOND), **facts)

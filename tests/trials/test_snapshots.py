@@ -26,7 +26,7 @@ RAMP = stage(Profile((Segment(10 * SECOND, 0, 100), Segment(1, 100, 10), Segment
 
 
 def tick(worker: int = 0, at: float = 1.0, intended: int = 0, **facts: object) -> Tick:
-    health = {"cpu_share": facts.pop("cpu", 0.2)}
+    health = {"busy_share": facts.pop("cpu", 0.2)}
     outcomes = facts.pop("outcomes", {})
     active = facts.pop("active", 0)
     return Tick(worker, intended, active, outcomes, health=health, elapsed_ns=round(at * SECOND), **facts)  # type: ignore[arg-type]

@@ -198,6 +198,7 @@ def health(
             "worker": worker,
             "at_ns": at_ns,
             "cpu_share": cpu,
+            "busy_share": cpu,
             "stall_ns": stall_ns,
             "rss_bytes": 50_000_000,
             "sessions": sessions(worker, at_ns),

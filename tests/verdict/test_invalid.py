@@ -215,7 +215,9 @@ def test_a_journal_and_health_that_lie_an_hour_after_the_records_are_invalid() -
     assert codes(GOOD.but(stages=(later,), health=moved)) == {"validity.times_disagree"}
 
 
-@pytest.mark.parametrize(("column", "value"), [("cpu_share", -1e300), ("cpu_share", 1e300), ("at_ns", -(2**63))])
+@pytest.mark.parametrize(
+    ("column", "value"), [("cpu_share", -1e300), ("cpu_share", 1e300), ("busy_share", 1.01), ("at_ns", -(2**63))]
+)
 def test_health_that_can_t_be_is_invalid(column: str, value: float) -> None:
     spoilt = GOOD.health.with_columns(pl.lit(value).cast(GOOD.health.schema[column]).alias(column))
     assert "validity.health_unreadable" in codes(GOOD.but(health=spoilt))
@@ -334,7 +336,7 @@ def test_a_saturated_worker_is_invalid_when_it_lasts_ten_seconds(seconds: int, i
     busy = pl.col("at_ns").is_between(
         GOOD.stages[0].started_ns + 20 * SECOND, GOOD.stages[0].started_ns + (19 + seconds) * SECOND
     )
-    share = pl.when(busy).then(0.9).otherwise(0.2).alias("cpu_share")
+    share = pl.when(busy).then(0.9).otherwise(0.2).alias("busy_share")
     found = codes(GOOD.but(health=GOOD.health.with_columns(share)))
     assert found == ({"validity.cpu"} if invalid else set())
 

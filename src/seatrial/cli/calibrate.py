@@ -73,7 +73,7 @@ def _print_case(case: CalibrationCase) -> None:
         f"  proven     {case.steps_per_s:,.0f} requests/s in {case.sessions_per_s:,.0f} sessions/s; "
         f"{_STOPPED[case.stopped_by]}\n"
         f"  there      {case.cpu_us_per_request:.1f} µs of CPU per request; busiest worker "
-        f"{format_share(case.generator_cpu)} of its core, null server {format_share(case.server_cpu)}"
+        f"{format_share(case.generator_cpu)} of its time, null server {format_share(case.server_cpu)}"
     )
     if case.send_lag_p50_ns is not None and case.send_lag_p99_ns is not None:
         p50, p99 = format_duration(case.send_lag_p50_ns), format_duration(case.send_lag_p99_ns)

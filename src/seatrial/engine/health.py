@@ -43,6 +43,7 @@ class HealthMonitor:
         self._worker = worker
         ports = local_ports()
         self._ports_limit = UNKNOWN if ports == UNKNOWN else ports * routes
+        self._busy_ns = 0
         self._gc_ns = 0
         self._gc_began_ns = 0
         # Opened once: a worker that has run out of descriptors must still be able to say so.
@@ -62,6 +63,7 @@ class HealthMonitor:
 
     def turn(self, took_ns: int) -> None:
         """Note how long a turn of the event loop took, from its waking to its next wait."""
+        self._busy_ns += took_ns
         if took_ns > self.stall_ns:  # noqa: PLR1730 -- at every turn of the loop, and max() takes three times as long
             self.stall_ns = took_ns
         if took_ns > LONG_TURN_NS:
@@ -89,6 +91,7 @@ class HealthMonitor:
             "worker": self._worker,
             "at_ns": now_ns,
             "cpu_share": (cpu_ns - self._last_cpu_ns) / max(now_ns - self._last_ns, 1),
+            "busy_share": min(1.0, self._busy_ns / max(now_ns - self._last_ns, 1)),
             "stall_ns": self.stall_ns,
             "long_turns": self.long_turns,
             "gc_ns": self._gc_ns,
@@ -108,7 +111,7 @@ class HealthMonitor:
         }
         self._spool.append(HEALTH_ROW.pack(*row.values()))
         self._last_ns, self._last_cpu_ns = now_ns, cpu_ns
-        self.stall_ns = self._gc_ns = self.long_turns = 0
+        self.stall_ns = self._gc_ns = self.long_turns = self._busy_ns = 0
         return row
 
     def _open_files(self, connections: int) -> int:

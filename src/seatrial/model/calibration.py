@@ -26,7 +26,7 @@ class CalibrationLimits(Strict):
     """The generator's own rules, which every proven rate kept.
 
     Attributes:
-        generator_cpu: Each worker used less than this share of its core.
+        generator_cpu: Each worker was busy for less than this share of its time.
         send_lag_p99_ns: p99 of send lag was no more than this.
         unsent: No larger share of steps was left unsent; 0 for none.
     """
@@ -46,7 +46,7 @@ class CalibrationCase(Strict):
         steps_per_s: The same in requests.
         stopped_by: What kept the next higher rate from holding.
         cpu_us_per_request: CPU time of the workers per request at that rate, user and system.
-        generator_cpu: Share of its core that the busiest worker used there.
+        generator_cpu: Share of its time in which the busiest worker was busy there.
         server_cpu: Share of a core that the null server used there: near 1, the server was the limit.
         send_lag_p50_ns: Median send lag at half of that rate.
         send_lag_p99_ns: p99 of send lag at half of that rate.

@@ -47,6 +47,7 @@ HEALTH_COLUMNS: tuple[tuple[str, str], ...] = (
     ("worker", "<i2"),
     ("at_ns", "<i8"),
     ("cpu_share", "<f8"),
+    ("busy_share", "<f8"),
     ("stall_ns", "<i8"),
     ("long_turns", "<i4"),
     ("gc_ns", "<i8"),
@@ -69,7 +70,9 @@ HEALTH_COLUMNS: tuple[tuple[str, str], ...] = (
 )
 """Of the worker, since its last row where nothing else is said:
 
-``at_ns`` from the run's epoch, on the monotonic clock; ``cpu_share`` of one core; ``stall_ns`` the longest turn of
+``at_ns`` from the run's epoch, on the monotonic clock; ``cpu_share`` of one core; ``busy_share`` the share of the time
+in which the event loop was not waiting, whether it worked or was kept from it: at 1 it is saturated, while the
+processor's share also counts what a virtual machine takes for every wait; ``stall_ns`` the longest turn of
 the event loop and ``long_turns`` how many were longer than ``LONG_TURN_NS``; ``gc_ns`` time in garbage collection;
 ``rss_bytes`` memory now; ``sessions`` and ``connections`` now; ``open_files`` descriptors now and ``files_limit`` how
 many it may have; ``files_refused`` and ``ports_refused`` connections that failed for want of a descriptor or of a

@@ -23,7 +23,7 @@ class Validity(Strict):
 
     Attributes:
         min_samples: Fewest judged records in a trial.
-        generator_cpu: Highest share of its core that any worker may use, in any ten seconds.
+        generator_cpu: Highest share of its time in which any worker's event loop may be busy, in any ten seconds.
         steal: Highest share of any core in use that the hypervisor took, as the mean over a stage's judged time.
         unsent: Highest share of intended steps that the generator failed to send.
         send_lag_share: Highest p99 of send lag, as a share of the trial's tightest time limit...

@@ -149,8 +149,8 @@ GENERATOR: dict[str, tuple[str, str]] = {
         "有工作程序 {worker} 的狀況記錄，但只啟動了 {workers} 個工作程序。",
     ),
     "validity.cpu": (
-        "Worker {worker} of the generator used {measured} of its core over ten seconds; the limit is {limit}.",
-        "負載產生器的工作程序 {worker} 在十秒內使用了其核心的 {measured}；上限為 {limit}。",
+        "Worker {worker} of the generator was busy for {measured} of ten seconds; the limit is {limit}.",
+        "負載產生器的工作程序 {worker} 在十秒內有 {measured} 時間在工作；上限為 {limit}。",
     ),
     "validity.steal": (
         "The hypervisor took {measured} of a core of the generator's machine at {level}; the limit is {limit}.",

@@ -64,19 +64,19 @@ def busiest(health: pl.DataFrame) -> pl.DataFrame:
         health: Ordered by worker and time, at least one row.
 
     Returns:
-        Columns ``at_ns`` (the window's end; ascending, distinct) and ``cpu_share``.
+        Columns ``at_ns`` (the window's end; ascending, distinct) and ``busy_share``.
     """
     frames = []
     for _, rows in health.group_by("worker", maintain_order=True):
         at = rows["at_ns"].to_numpy().astype(np.float64)
         edges = np.concatenate([[at[0] - SECOND], at])
-        used = np.concatenate([[0.0], np.cumsum(rows["cpu_share"].to_numpy() * np.diff(edges))])
+        used = np.concatenate([[0.0], np.cumsum(rows["busy_share"].to_numpy() * np.diff(edges))])
         starts = np.maximum(at - CPU_WINDOW_NS, edges[0])
         lengths = at - starts
         full = lengths >= min(CPU_WINDOW_NS, edges[-1] - edges[0])
         means = (used[1:] - np.interp(starts, edges, used))[full] / lengths[full]
-        frames.append(pl.DataFrame({"at_ns": at[full].astype(np.int64), "cpu_share": means.round(6)}))
-    return pl.concat(frames).group_by("at_ns").agg(pl.col("cpu_share").max()).sort("at_ns")
+        frames.append(pl.DataFrame({"at_ns": at[full].astype(np.int64), "busy_share": means.round(6)}))
+    return pl.concat(frames).group_by("at_ns").agg(pl.col("busy_share").max()).sort("at_ns")
 
 
 def health_checks(
@@ -90,7 +90,7 @@ def health_checks(
     validity = policy.validity if policy else None
     judged = _judged(records, trial, log)
     samples, unsent, lag = (None, None, None) if judged is None else _from_records(judged)
-    cpu = None if health is None or not health.height else busiest(health)["cpu_share"].max()
+    cpu = None if health is None or not health.height else busiest(health)["busy_share"].max()
     steal = None if health is None else _worst_steal(health, trial, log)
     lag_limit = send_lag_limit_ns(validity, trial) if validity else None
     whole = log.ending is Ending.COMPLETED if log.workers else None

@@ -12,7 +12,7 @@ For each kind of load (sessions of one request and of three, fresh and shared co
 A rate holds when
 
 1. no step was left unsent,
-2. each worker used less of its core than the policy allows,
+2. each worker was busy for less of its time than the policy allows,
 3. p99 of send lag was within the policy's floor,
 4. every request was answered: else the null server was the limit, and what the generator would have done with more
    answers is not known.
@@ -109,7 +109,7 @@ class Probe:
         steps: Steps intended.
         unsent: Of these, not sent.
         not_ok: Of these, sent and not ended ok.
-        cpu: Share of its core that the busiest worker used.
+        cpu: Share of its time in which the busiest worker was busy.
         cpu_ns: CPU time of all workers.
         server_cpu: Share of a core that the null server used.
         lag_p50_ns: Median send lag; NEVER when nothing was sent.
@@ -311,7 +311,7 @@ class _Bench:
         self._backend = new_backend()
         self._folder = tempfile.TemporaryDirectory(prefix="seatrial-calibrate-")
         self._stages = 0
-        self._cpu_ns = [0.0] * workers
+        self._cpu_ns, self._busy_ns = [0.0] * workers, [0.0] * workers
         self._row_at_ns = [0] * workers
 
     def __enter__(self) -> _Bench:
@@ -340,7 +340,7 @@ class _Bench:
 
     def offer(self, rate: float, seconds: float) -> Probe:
         """Offer ``rate`` sessions per second for so long and return what happened."""
-        self._cpu_ns = [0.0] * self._workers
+        self._cpu_ns, self._busy_ns = [0.0] * self._workers, [0.0] * self._workers
         server_ns = self._server.cpu_ns
         rows = self.rows_of(rate, seconds, "poisson")
         lag = (rows["sent_ns"] - rows["intended_ns"])[rows["sent_ns"] != NEVER]
@@ -351,7 +351,7 @@ class _Bench:
             steps=len(rows),
             unsent=unsent,
             not_ok=int((rows["outcome"] != Outcome.OK).sum()) - unsent,
-            cpu=max(self._cpu_ns) / seconds / SECOND,
+            cpu=max(self._busy_ns) / seconds / SECOND,
             cpu_ns=sum(self._cpu_ns),
             server_cpu=(self._server.cpu_ns - server_ns) / seconds / SECOND,
             lag_p50_ns=p50,
@@ -373,7 +373,9 @@ class _Bench:
 
     def _on_tick(self, tick: Tick) -> None:
         at_ns = int(tick.health["at_ns"])
-        self._cpu_ns[tick.worker] += tick.health["cpu_share"] * (at_ns - self._row_at_ns[tick.worker])
+        since_ns = at_ns - self._row_at_ns[tick.worker]
+        self._cpu_ns[tick.worker] += tick.health["cpu_share"] * since_ns
+        self._busy_ns[tick.worker] += tick.health["busy_share"] * since_ns
         self._row_at_ns[tick.worker] = at_ns
 
 

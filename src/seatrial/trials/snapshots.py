@@ -54,7 +54,7 @@ class Snapshot:
         p99_ns: Likewise.
         lag_p99_ns: p99 of send lag of the worker where it was highest; None where nothing was sent.
         sessions: In progress.
-        cpu: Share of its core that the busiest worker used.
+        cpu: Share of its time in which the busiest worker was busy.
         so_far: Outcome to steps, since the stage began.
     """
 
@@ -184,7 +184,7 @@ class Snapshots:
             lag_p99_ns=max(lags, default=None),
             # Of a worker that has not reported, its last word stands.
             sessions=sum(tick.active for tick in self._last.values()),
-            cpu=max(tick.health.get("cpu_share", 0.0) for tick in ticks.values()),
+            cpu=max(tick.health.get("busy_share", 0.0) for tick in ticks.values()),
             so_far=dict(self._so_far),
         )
 

@@ -2,8 +2,8 @@
 
 Health is judged stage by stage, from the stage's start to the end of its drain: what a worker does between stages
 disturbs nobody. Each worker must have rows with no gap of more than five seconds, the edges included: rows come once
-a second, and five lost in a row are more than a busy moment. CPU is the mean over any ten seconds (over the whole
-stage where it is shorter), weighted by time, from the workers' own counts.
+a second, and five lost in a row are more than a busy moment. What counts as use of a core is the share of the time in
+which the event loop was not waiting: the mean over any ten seconds (over the whole stage where it is shorter).
 
 Unsent load is the service's doing only when all of this holds; otherwise the trial is INVALID:
 
@@ -86,30 +86,30 @@ def check_health_rows(health: pl.DataFrame, workers: int, stage: Stage, log: Sta
 
 
 def check_cpu(policy: Policy, health: pl.DataFrame, workers: int) -> Iterator[Reason]:
-    """Yield a reason for every worker that used more of its core than it may, and for workers nobody started."""
+    """Yield a reason for every worker that was busy for more of its time than it may be, and for strangers."""
     for worker in sorted(set(health["worker"].to_list())):
         if not 0 <= worker < workers:
             params = {"worker": str(worker), "workers": str(workers)}
             yield Reason(code="validity.health_stranger", params=params)
             continue
         rows = _rows(health, worker)
-        used = _busiest(rows["at_ns"].to_numpy(), rows["cpu_share"].to_numpy())
+        used = _busiest(rows["at_ns"].to_numpy(), rows["busy_share"].to_numpy())
         if used > policy.validity.generator_cpu:
             figures = {"measured": format_share(used), "limit": format_share(policy.validity.generator_cpu)}
             yield Reason(code="validity.cpu", params={"worker": str(worker)} | figures)
 
 
 def _rows(health: pl.DataFrame, worker: int) -> pl.DataFrame:
-    return health.filter(pl.col("worker") == worker).sort(["at_ns", "cpu_share", "stall_ns"])
+    return health.filter(pl.col("worker") == worker).sort(["at_ns", "busy_share", "stall_ns"])
 
 
-def _busiest(at_ns: Int64, cpu_share: npt.NDArray[np.float64]) -> float:
+def _busiest(at_ns: Int64, busy_share: npt.NDArray[np.float64]) -> float:
     """Return the highest mean share of a core over ten seconds; over all of it where it is shorter.
 
     A row tells of the time since the row before it; the first is taken to tell of one second.
     """
     edges = np.concatenate([[at_ns[0] - _ROW_NS], at_ns]).astype(np.float64)
-    used = np.concatenate([[0.0], np.cumsum(cpu_share * np.diff(edges))])
+    used = np.concatenate([[0.0], np.cumsum(busy_share * np.diff(edges))])
     starts = np.maximum(edges[1:] - CPU_WINDOW_NS, edges[0])
     lengths = edges[1:] - starts
     full = lengths >= min(CPU_WINDOW_NS, float(edges[-1] - edges[0]))

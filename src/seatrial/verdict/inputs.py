@@ -53,7 +53,7 @@ _NULLABLE = frozenset(name for name, _, never in COLUMNS if never)
 _NEEDED = ("journey", "step", "session", "intended_ns", "sent_ns", "done_ns", "outcome", "status")
 _MOST_CORES = 10_000
 _JUDGED_HEALTH = (
-    *("worker", "at_ns", "cpu_share", "stall_ns", "steal_share"),
+    *("worker", "at_ns", "cpu_share", "busy_share", "stall_ns", "steal_share"),
     *("connections", "ports_refused", "open_files", "files_refused", *LAG_COLUMNS),
 )
 _ANSWERED = (Outcome.OK, Outcome.CHECK_FAILED, Outcome.HTTP_ERROR)
@@ -201,8 +201,9 @@ def check_health(health: pl.DataFrame) -> None:
     for name in _JUDGED_HEALTH:
         if (health[name] < 0).any():
             raise _malformed(f"{name} (negative)")
-    if (health["cpu_share"] > _MOST_CORES).any():
-        raise _malformed(f"cpu_share (above {_MOST_CORES})")
+    for name, most in (("cpu_share", _MOST_CORES), ("busy_share", 1)):
+        if (health[name] > most).any():
+            raise _malformed(f"{name} (above {most})")
 
 
 def records_per_stage(records: pl.DataFrame | pl.LazyFrame) -> dict[int, int]:
