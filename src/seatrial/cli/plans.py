@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from seatrial.authoring.counts import SessionCount
     from seatrial.authoring.yaml_plan import LoadedPlan
     from seatrial.model.profile import Stage
     from seatrial.model.shape import Shape
+    from seatrial.model.users import Users
 
 __all__ = ["register"]
 
@@ -121,9 +123,7 @@ def _summary(loaded: LoadedPlan) -> dict[str, Any]:
                     {"name": s.name, "rate_per_s": s.rate, "duration_ns": s.profile.duration_ns} for s in stages
                 ],
                 **({"shape": _shape(trial.shape, stages[0])} if isinstance(trial, LoadTrial) and trial.shape else {}),
-                "sessions": sessions.total,
-                "requests": sum(n * each for n, each in zip(sessions.per_journey, requests, strict=True)),
-                "exact": sessions.exact,
+                **_counts(sessions, requests, stages[0].users),
                 "longest_ns": sum(s.profile.duration_ns + s.drain_ns for s in stages),
                 "objectives": [objective.text for objective in trial.objectives],
             }
@@ -140,6 +140,21 @@ def _summary(loaded: LoadedPlan) -> dict[str, Any]:
         "trials": trials,
         "longest_ns": sum(int(str(trial["longest_ns"])) for trial in trials),
     }
+
+
+def _counts(sessions: SessionCount, requests: list[int], users: Users | None) -> dict[str, Any]:
+    """Return how many sessions and requests there will be; of users nobody knows: as many as the service lets them."""
+    if users is not None:
+        known = _users(users)
+        return {"users": known, "sessions": None, "requests": None, "exact": False}
+    total = sum(n * each for n, each in zip(sessions.per_journey, requests, strict=True))
+    return {"sessions": sessions.total, "requests": total, "exact": sessions.exact}
+
+
+def _users(users: Users) -> dict[str, Any]:
+    """Return the users of a trial as JSON-ready data."""
+    think = users.think if isinstance(users.think, int) else users.think.model_dump(mode="json", exclude_defaults=True)
+    return {"count": users.count, "ramp_ns": users.ramp_ns, "pacing_ns": users.pacing_ns, "think": think}
 
 
 def _shape(shape: Shape, stage: Stage) -> dict[str, Any]:
@@ -179,6 +194,17 @@ def _shape_lines(shape: dict[str, Any]) -> Iterator[str]:
         yield f"    judged from {format_duration(shape['judged_from_ns'])} on"
 
 
+def _rest(users: dict[str, Any]) -> str:
+    """Return how users rest between iterations, in words."""
+    from seatrial.units import format_duration
+
+    if users["pacing_ns"] is not None:
+        return f"beginning at least {format_duration(users['pacing_ns'])} apart"
+    if not isinstance(users["think"], int):
+        return "resting for " + ", ".join(f"{key} {value}" for key, value in users["think"].items())
+    return f"resting for {format_duration(users['think'])}" if users["think"] else "without a rest"
+
+
 def _picture(stretches: list[tuple[int, float, float]]) -> str:
     """Return the highest rate in each of forty equal parts of the time, as a row of blocks."""
     total, peak = sum(long for long, *_ in stretches), max(max(low, high) for _, low, high in stretches)
@@ -204,12 +230,13 @@ def _lines(summary: dict[str, Any]) -> list[str]:
         lines.append(f"Journey {journey['name']} ({share} of sessions): {', '.join(journey['steps'])}")
     for trial in summary["trials"]:
         about = "" if trial["exact"] else "at most about "
-        lines.append(
-            f"Trial {trial['name']}: {about}{trial['sessions']:,} sessions, up to {trial['requests']:,} requests, "
-            f"{format_duration(trial['longest_ns'])} at the longest"
-        )
+        many = "as many sessions as the service lets them begin"
+        if trial["sessions"] is not None:
+            many = f"{about}{trial['sessions']:,} sessions, up to {trial['requests']:,} requests"
+        lines.append(f"Trial {trial['name']}: {many}, {format_duration(trial['longest_ns'])} at the longest")
         for stage in trial["stages"]:
             rate = "" if stage["name"].endswith("/s") else f" ({format_rate(stage['rate_per_s'])})"
+            rate = f" who wait for the service, {_rest(trial['users'])}," if "users" in trial else rate
             kind = ""
             if "shape" in trial:
                 rate = f" ({format_rate(stage['rate_per_s'])} on average where it is judged)"
