@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from tests.engine.certified import Authority
-from tests.engine.served import Engine, Server, always_ok
+from tests.engine.served import Engine, Peer, Server, always_ok
 
 from seatrial.engine.http.tls import certificate_fingerprint, tls_context
 from seatrial.errors import UsageError
@@ -97,30 +97,41 @@ def test_a_refusal_that_comes_before_the_request_is_sent_is_tls_failed_too(
     assert "certificate required" in run.details
 
 
-def test_an_alert_after_an_answer_is_no_failure_of_the_handshake(engine: Engine, authority: Authority) -> None:
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+@pytest.mark.parametrize(
+    ("answers", "outcomes"),
+    [
+        ([b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", b""], [Outcome.OK, Outcome.PROTOCOL_ERROR]),
+        ([b"HTTP/1.1 200 OK\r\ncontent-le"], [Outcome.PROTOCOL_ERROR, Outcome.ABORTED]),
+    ],
+    ids=["a whole one", "a part of one"],
+)
+def test_an_alert_after_an_answer_is_no_refusal_of_the_handshake(
+    engine: Engine, authority: Authority, answers: list[bytes], outcomes: list[Outcome]
+) -> None:
     context = authority.context()
 
-    def script(plain: socket.socket) -> None:
+    def script(peer: Peer) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         session = context.wrap_bio(incoming, outgoing, server_side=True)
-        answered = 0
-        while answered < 2:
-            with suppress(ssl.SSLWantReadError):
-                if b"\r\n\r\n" in session.read(1000):
-                    answered += 1
-                    if answered == 1:
-                        session.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-            if outgoing.pending:
-                plain.sendall(outgoing.read())
-            if answered < 2:
-                incoming.write(plain.recv(65536))
-        plain.sendall(b"\x17\x03\x03\x00\x20" + b"\0" * 32)  # a record that nobody can decrypt
-        plain.recv(100)
+        for answer in answers:
+            while True:
+                with suppress(ssl.SSLWantReadError):
+                    if b"\r\n\r\n" in session.read(1000):
+                        break
+                peer.send(outgoing.read())
+                incoming.write(peer.sock.recv(65536))
+            session.write(answer)
+            peer.send(outgoing.read())
+        incoming.write(b"\x17\x03\x03\x00\x20" + b"\0" * 32)  # as if the client had sent what nobody can decrypt
+        with pytest.raises(ssl.SSLError):
+            session.read(1000)
+        peer.send(outgoing.read())
+        peer.wait_for_close()
 
-    with Server(lambda peer: script(peer.sock)) as server:
+    with Server(script) as server:
         run = engine.offer(server, {"post": "/"}, {"post": "/b"}, ca=authority.ca)
-    assert run.outcomes == [Outcome.OK, Outcome.PROTOCOL_ERROR]
-    assert "connection lost" in run.details
+    assert run.outcomes == outcomes
+    assert "connection lost: TLS: SSLV3_ALERT_BAD_RECORD_MAC" in run.details
 
 
 # -- what is refused before the run ---------------------------------------------------------------------------------
