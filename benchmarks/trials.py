@@ -18,9 +18,10 @@ from benchmarks.servers import BenchError, delay_server
 from benchmarks.tools import Job, Tool
 from benchmarks.window import spread, steady
 
-__all__ = ["Bench", "bottleneck"]
+__all__ = ["Bench", "below_saturation", "bottleneck"]
 
 Row = dict[str, Any]
+_ABOVE, _RAISE, _RAISES = 1.05, 1.15, 5
 
 
 class Bench:
@@ -68,14 +69,23 @@ class Bench:
         ]
 
     def _one(self, tool: Tool, kind: str, fresh: bool) -> Row:
-        rate = self.saturated(tool, kind, fresh) * 1.05 if tool.name == "ours" else 0.0
-        with self._runner.job(kind, rate, fresh) as job:
-            finished, said, invocation = self._runner.run(tool, job, count=True)
+        """Run a tool once as fast as it can.
+
+        Ours is offered a little more than it answers. Should it answer all of that, what was taken for saturation was
+        somebody else's burst on this machine: it is offered more, a few times, and the later runs begin there.
+        """
+        for _ in range(_RAISES + 1):
+            rate = self.saturated(tool, kind, fresh) * _ABOVE if tool.name == "ours" else 0.0
+            with self._runner.job(kind, rate, fresh) as job:
+                finished, said, invocation = self._runner.run(tool, job, count=True)
+            detail = json.loads(finished.out) if tool.name == "ours" else {}
+            if not below_saturation(detail):
+                break
+            self._saturation[kind, fresh] *= _RAISE
         part = steady(finished.samples)
         row = {**asdict(part), "peak_mb": finished.peak_bytes / 1e6, "errors": said.errors, "said": asdict(said)}
         row |= {"cpu_s_whole_run": finished.cpu_s, "command": invocation.command, "environment": invocation.environment}
-        if tool.name == "ours":
-            row["detail"] = json.loads(finished.out)
+        row |= {"detail": detail} if detail else {}
         self._say(f"{tool.name} {kind}: {part.rps:,.0f}/s, {part.cpu_us:.1f} µs, client {part.client_share:.0%}")
         return row
 
@@ -190,6 +200,11 @@ def _speed_row(tool: Tool, kind: str, fresh: bool, runs: list[Row], errors: list
         shares = (row[key]["median"] for key in ("client_share", "server_share", "others_share"))
         row["bottleneck"] = bottleneck(*shares)
     return row
+
+
+def below_saturation(detail: Row) -> bool:
+    """Return whether ours answered all but a hundredth of what it was offered, so that it could have done more."""
+    return bool(detail) and detail["answered_rps"] >= 0.99 * detail["offered_rps"]
 
 
 def bottleneck(client_share: float, server_share: float, others_share: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks.trials import bottleneck
+from benchmarks.trials import below_saturation, bottleneck
 from benchmarks.window import Sample, spread, steady
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,3 +63,9 @@ def test_repeats_are_told_by_their_median_and_their_ends():
 )
 def test_a_rate_is_the_generators_own_only_where_it_had_its_core_and_used_it(client, server, others, told):
     assert bottleneck(client, server, others) == told
+
+
+def test_who_answered_all_that_was_offered_was_not_at_its_limit():
+    assert below_saturation({"offered_rps": 10_000.0, "answered_rps": 9_950.0})
+    assert not below_saturation({"offered_rps": 10_000.0, "answered_rps": 9_600.0})
+    assert not below_saturation({})  # a tool that is offered nothing goes as fast as it can
