@@ -280,7 +280,28 @@ def test_an_ipv6_target_is_authorised_by_its_address_in_brackets() -> None:
     check_authorised(target, authorised("[2001:DB8::1]:443"), 40)
 
 
-@pytest.mark.parametrize("written", ["http://user:word@127.0.0.1:3128", "https://127.0.0.1:3128", "127.0.0.1:3128"])
+NO_PROXIES = (
+    "http://user:word@127.0.0.1:3128",
+    "https://127.0.0.1:3128",
+    "socks5://127.0.0.1:1080",
+    "127.0.0.1:3128",
+    "http://127.0.0.1",
+    "http://127.0.0.1:0",
+    "http://127.0.0.1:65536",
+    "http://[::1:3128",
+    "http://::1:3128",
+    "http://127.0.0.1:3128/",
+)
+
+
+def test_a_proxy_may_have_an_ipv6_address() -> None:
+    target = target_of("http://127.0.0.1", "http://[::1]:3128")
+    assert target.addresses == ((int(socket.AF_INET6), ("::1", 3128)),)
+    assert target.proxy is not None
+    assert target.proxy.authority == "[::1]:3128"
+
+
+@pytest.mark.parametrize("written", NO_PROXIES)
 def test_a_proxy_with_credentials_or_of_another_kind_is_refused_with_the_plan(written: str) -> None:
     with pytest.raises(ValueError, match="not the address of a proxy"):
         plan_of("http://127.0.0.1", written)

@@ -205,7 +205,10 @@ class Plan(Strict):
     @field_validator("proxy")
     @classmethod
     def _proxy_address(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"http://[A-Za-z0-9.\-\[\]:]+:\d{1,5}", value):
+        host = r"(?:[A-Za-z0-9.\-_]+|\[[0-9A-Fa-f:.]+\])"
+        if value is not None and not (
+            (found := re.fullmatch(rf"http://{host}:(\d{{1,5}})", value)) and 0 < int(found[1]) < 65536
+        ):
             raise ValueError("not the address of a proxy; write http://host:port")
         return value
 
