@@ -38,6 +38,9 @@ def run(
     calibration: Annotated[
         Path | None, typer.Option(help="What seatrial calibrate wrote on this machine; cited in the evidence.")
     ] = None,
+    stop_file: Annotated[
+        Path | None, typer.Option(help="End the run when this file appears; what was recorded is judged and sealed.")
+    ] = None,
     trust_python: Annotated[bool, typer.Option(help="Let the plan run its author's Python journeys.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     live: Annotated[
@@ -71,6 +74,7 @@ def run(
         trust_python=trust_python,
         command=["seatrial", *sys.argv[1:]],
         calibration=_read_calibration(calibration),
+        stop_file=stop_file,
     )
     with _told_in_lines(OnlyFailures() if as_json else LiveView(), live) as observer:
         result = execute(loaded, rules, options, LocalBackend, observer, SystemClock(), stop_at_once)

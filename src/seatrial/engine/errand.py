@@ -198,8 +198,10 @@ class _Unwatched(HealthMonitor):
     """The health of a process that offers no load: nobody asks for it."""
 
     def __init__(self) -> None:
-        self.stall_ns = 0
-        self.long_turns = 0
+        """Keep nothing open."""
+
+    def turn(self, took_ns: int) -> None:
+        """Note nothing."""
 
 
 def _without(variables: Mapping[str, Any], text: str) -> str:
