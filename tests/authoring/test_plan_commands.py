@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
+from seatrial.authoring.yaml_plan import load_plan
 from seatrial.cli.plans import register
 from seatrial.errors import PlanError, PolicyError, UsageError
+from seatrial.model.plan import Plan, plan_document
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ARCHITECTURE_PLAN = """\
@@ -81,6 +84,58 @@ def test_the_plan_of_the_architecture_is_a_plan_by_the_schema_and_by_the_reader(
 @pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: str(path.relative_to(EXAMPLES)))
 def test_every_example_is_a_plan_by_the_schema(path: Path) -> None:
     assert list(schema().iter_errors(YAML(typ="safe", pure=True).load(path))) == []
+
+
+EVERYTHING = Path(__file__).parents[1] / "engine" / "everything" / "plan.yaml"
+
+
+def test_a_plan_that_says_everything_is_one_by_the_schema_as_written_and_as_kept_in_a_bundle() -> None:
+    assert list(schema().iter_errors(YAML(typ="safe", pure=True).load(EVERYTHING))) == []
+    plan = load_plan(EVERYTHING).plan
+    kept = plan_document(plan)
+    assert list(schema().iter_errors(kept)) == []
+    assert Plan.model_validate_json(json.dumps(kept), strict=True) == plan
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("repeat: [1, 3]", "repeat: [1]"),
+        ("repeat: 10", "repeat: 0"),
+        ("while: next", "while: {equals: 1}"),
+        ("value: kind, equals: member", "value: kind, equal: member"),
+        ("weight: 2", "weight: 0"),
+        ("{uniform: [1ms, 5ms]}", "{uniform: [1ms, 5ms], exponential: 1s}"),
+        ("{lognormal: 2ms, sigma: 0.6, most: 9ms}", "{sigma: 0.6}"),
+        ("{lognormal: 2ms, sigma: 0.6, most: 9ms}", "{lognormal: 2ms, sigma: 9}"),
+        ("most: 2, on_error", "mots: 2, on_error"),
+        ("after: 2s", "after: 2"),
+        ("file: scan.bin, ", ""),
+        ("put: ", "post: /x, put: "),
+        ('{bearer: "${token}"}', "{}"),
+        ("feed: {patron: {jsonl", "feed: {patron: {csv: a.csv, jsonl"),
+        ("order: cycle", "order: sequential"),
+        ("hk identity number", "identity number"),
+        ("attribute: value", "atribute: value"),
+        ("cookie: visit", "cookie: visit, header: x"),
+        ("size: {at_least: 100}", "size: {}"),
+        ("redirects: 0", "redirects: 21"),
+        ("resources: true", "resources: 'yes'"),
+        ("on_failure: continue", "on_failure: ignore"),
+        ("    - pause: 10ms", "    - {repeat: 2, steps: [{get: /}]}"),
+        ("hopeless: true", "hopeless: 1"),
+    ],
+)
+def test_the_schema_refuses_in_any_depth_what_the_reader_refuses(old: str, new: str, tmp_path: Path) -> None:
+    text = EVERYTHING.read_text(encoding="utf-8")
+    assert old in text
+    wrong = text.replace(old, new, 1)
+    assert not schema().is_valid(YAML(typ="safe", pure=True).load(wrong))
+    for name in ("patrons.jsonl", "branches.csv", "scan.bin"):
+        shutil.copy(EVERYTHING.parent / name, tmp_path)
+    (tmp_path / "plan.yaml").write_text(wrong, encoding="utf-8")
+    with pytest.raises(PlanError):
+        load_plan(tmp_path / "plan.yaml")
 
 
 @pytest.mark.parametrize(

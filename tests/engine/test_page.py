@@ -34,6 +34,17 @@ def test_what_a_page_names_on_the_target_is_fetched_once_and_recorded_under_its_
     assert (after.outcome, after.intended_ns) == (Outcome.OK, last)
 
 
+def test_resources_are_intended_from_their_page_on_whatever_the_generator_took_to_read_it(engine: Engine) -> None:
+    names = "".join(f'<img src="/i{i}">' for i in range(9)).encode()
+    with Server(answering(lambda request: ok(names if request.path == "/" else b"x", HTML))) as server:
+        run = engine.offer(server, {"get": "/", "resources": True}, once=False)
+    (page,) = (row for row in run.rows if row.step == 0)
+    begun = sorted(row.intended_ns for row in run.rows if row.step == 1)
+    assert begun[:6] == [page.done_ns] * 6
+    ended = {row.done_ns for row in run.rows if row.step == 1}
+    assert set(begun[6:]) <= ended  # the others wait for one of the six connections
+
+
 def test_a_session_keeps_what_it_has_as_a_browsers_cache_does(engine: Engine) -> None:
     with Server(answering(site)) as server:
         steps = [{"get": path, "name": path, "resources": True} for path in ("/in/", "/in/two")]

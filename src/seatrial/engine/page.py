@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Mapping
-from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from seatrial.engine.cookies import store_cookies
@@ -68,11 +67,11 @@ class Page:
 
     def fetch(self, driver: Driver, session: Session) -> None:
         """Begin to fetch what is waiting, on the session's own connection and on further ones beside it."""
-        now = monotonic_ns()
         connections = [c for c in (session.connection, *self._idle) if c is not None]
         session.connection, self._idle = None, []
         for _ in range(min(PARALLEL, len(self.waiting))):
-            child = Session(driver, session.number, session.journey, 0, now)
+            # From the page on a browser would fetch them: what reading the page took is the generator's own lag.
+            child = Session(driver, session.number, session.journey, 0, session.ready_ns)
             child.parent, child.cookies = session, session.cookies
             child.connection = connections.pop(0) if connections else None
             child.flow = _fetch_flow(child, self)
