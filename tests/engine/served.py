@@ -318,7 +318,7 @@ class Engine:
             journeys = [compile_journey(journey, target.prefix, head, int(response_ms * MS), hops)]
         if python is not None:
             journeys = [
-                CompiledJourney(start_python(function, names), _left_of(len(names)))
+                CompiledJourney(start_python(function, names, hops), _left_of(len(names)))
                 for names, function in python.items()
             ]
         assert journeys is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.engine.served import Engine, Request, Server, answering, ok
 
+from seatrial.engine.python_session import PythonSession
 from seatrial.model.sample import NEVER, Outcome
 
 
@@ -132,3 +133,16 @@ def test_a_service_that_dies_among_hops_leaves_one_record(engine: Engine) -> Non
     assert run.outcomes == [Outcome.TIMEOUT, Outcome.ABORTED]
     assert run.rows[0].sent_ns != NEVER
     assert run.rows[0].done_ns - run.rows[0].sent_ns >= 80e6
+
+
+def test_a_journey_in_python_follows_them_too_unless_it_expects_them(engine: Engine) -> None:
+    async def wander(session: PythonSession) -> None:
+        end = await session.get("/hop3", name="far")
+        assert end.body == b"the end"
+        hop = await session.get("/hop1", name="near", status=302)
+        assert hop.header("location") == "/end"
+        await session.get("/hop3", name="short", redirects=1)
+
+    with Server(answering(chain)) as server:
+        run = engine.offer(server, python={("far", "near", "short"): wander}, hops=10)
+    assert run.outcomes == [Outcome.OK, Outcome.OK, Outcome.CHECK_FAILED]

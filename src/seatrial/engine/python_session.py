@@ -15,12 +15,14 @@ from __future__ import annotations
 import json as json_module
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from seatrial.engine.answers import CheckAnswer, compile_check, json_of
 from seatrial.engine.cookies import cookie_bytes, store_cookies
 from seatrial.engine.http.message import Response, encode_request
+from seatrial.engine.redirects import follow
 from seatrial.engine.session import PAUSE, REQUEST, Session
 from seatrial.errors import EngineError
 from seatrial.model.journey import Check
@@ -41,6 +43,27 @@ class _Wait:
 
     def __await__(self) -> Generator[int, Any, Any]:
         return (yield self._word)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What following redirects needs to know of a request."""
+
+    wait_ns: int
+    hops: int
+    is_head: bool
+
+
+class _Followed:
+    """An awaitable that hands every word of a generator to the driver and returns what the generator returns."""
+
+    __slots__ = ("_generator",)
+
+    def __init__(self, generator: Generator[int, Any, Response]) -> None:
+        self._generator = generator
+
+    def __await__(self) -> Generator[int, Any, Response]:
+        return self._generator
 
 
 _REQUEST: Awaitable[Any] = _Wait(REQUEST)
@@ -88,8 +111,9 @@ class PythonSession:
         random: Seeded for this session by the schedule.
     """
 
-    def __init__(self, session: Session, step_names: tuple[str, ...]) -> None:
+    def __init__(self, session: Session, step_names: tuple[str, ...], hops: int = 0) -> None:
         self._session = session
+        self._hops = hops
         self._steps = {name: index for index, name in enumerate(step_names)}
         self._checks: dict[tuple[int, ...], CheckAnswer] = {}
         self.variables = session.variables
@@ -124,6 +148,7 @@ class PythonSession:
         status: int | tuple[int, ...] = (),
         check: Callable[[Answer], bool] | None = None,
         deadline: float | None = None,
+        redirects: int | None = None,
     ) -> Answer:
         """Send one request and return its answer.
 
@@ -138,6 +163,8 @@ class PythonSession:
             status: Expected statuses; any below 400 when empty.
             check: Must return true for the answer, else the step's check has failed.
             deadline: Seconds for the whole answer.
+            redirects: How many are followed, on the target alone; the plan's number where it is left out, and none
+                where ``status`` expects one.
 
         Raises:
             StepFailedError: the step did not end ok; or it could not be sent as it is, for example because of a
@@ -161,8 +188,12 @@ class PythonSession:
         response: Response = await _REQUEST
         if response.sets_cookies:
             store_cookies(session.cookies, response.headers("set-cookie"))
+        expected = (status,) if isinstance(status, int) else status
+        hops = self._hops if redirects is None else redirects
+        if response.status >= 300 and hops and not any(300 <= one < 400 for one in expected):
+            response = await _Followed(follow(session, _Asked(wait_ns, hops, method == "HEAD"), data, response))
         answer = Answer(response)
-        outcome, detail = self._check((status,) if isinstance(status, int) else status)(response)
+        outcome, detail = self._check(expected)(response)
         if outcome is Outcome.OK and check is not None and not check(answer):
             outcome, detail = Outcome.CHECK_FAILED, "the journey's own check"
         session.settle(response, outcome, detail)
@@ -191,6 +222,12 @@ class PythonSession:
 JourneyFunction = Callable[[PythonSession], Coroutine[Any, Any, None]]
 
 
-def start_python(function: JourneyFunction, step_names: tuple[str, ...]) -> Callable[[Session], Any]:
-    """Return what makes a session's coroutine from a journey function."""
-    return lambda session: function(PythonSession(session, step_names))
+def start_python(function: JourneyFunction, step_names: tuple[str, ...], hops: int = 0) -> Callable[[Session], Any]:
+    """Return what makes a session's coroutine from a journey function.
+
+    Args:
+        function: The journey.
+        step_names: The names it may give to its requests.
+        hops: Redirects that are followed where a request does not say.
+    """
+    return lambda session: function(PythonSession(session, step_names, hops))

@@ -7,7 +7,7 @@ intention to the last answer, its bytes are those of all hops.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, urljoin, urlsplit
 
 from seatrial.engine.cookies import cookie_bytes, store_cookies
@@ -17,7 +17,6 @@ from seatrial.model.sample import Outcome
 if TYPE_CHECKING:
     from seatrial.engine.http.message import Response
     from seatrial.engine.http.target import Target
-    from seatrial.engine.step import CompiledStep
 
 __all__ = ["follow", "local_address", "target_of"]
 
@@ -28,7 +27,21 @@ _OF_A_BODY: Final = (b"content-length:", b"content-type:", b"content-encoding:")
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-def follow(session: Session, step: CompiledStep, data: bytes, response: Response) -> Generator[int, Any, Response]:
+class Asked(Protocol):
+    """What following redirects needs to know of the step that asked.
+
+    Attributes:
+        wait_ns: Its deadline.
+        hops: How many redirects are followed.
+        is_head: Whether it is a HEAD.
+    """
+
+    wait_ns: int
+    hops: int
+    is_head: bool
+
+
+def follow(session: Session, step: Asked, data: bytes, response: Response) -> Generator[int, Any, Response]:
     """Follow redirects and return the answer at their end.
 
     Args:

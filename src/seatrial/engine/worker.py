@@ -332,7 +332,7 @@ def compile_journeys(spec: WorkerSpec, python_journeys: Mapping[str, JourneyFunc
     def compiled(name: str, journey: Journey) -> CompiledJourney:
         if journey.python is None:
             return compile_journey(journey, spec.target.prefix, fields, plan.deadlines.response, plan.redirects, files)
-        start: Callable[[Any], Any] = start_python(python_journeys[name], journey.step_names)
+        start: Callable[[Any], Any] = start_python(python_journeys[name], journey.step_names, plan.redirects)
         count = len(journey.step_names)
         return CompiledJourney(start, lambda session: iter(range(session.step + 1, count)))
 
