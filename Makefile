@@ -42,7 +42,11 @@ check: $(VENV)/.dev
 bench: $(VENV)/.base
 	$(BENCH_SETTINGS) PARTS="$(PARTS)" $(BIN)/python -m benchmarks
 
-profile: $(VENV)/.base
+$(VENV)/.profile: $(VENV)/.base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[profile]'
+	@touch $@
+
+profile: $(VENV)/.profile
 	$(BENCH_SETTINGS) PARTS=profile $(BIN)/python -m benchmarks
 
 bench-tools: $(VENV)/.base
