@@ -7,8 +7,10 @@ Issuers that were read once serve all lanes, since they belong to the multi hand
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from select import EPOLLIN, EPOLLOUT, EPOLLRDHUP
+from stat import S_ISSOCK
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -46,15 +48,18 @@ class _Socket:
 
     Attributes:
         lane: Whose connection it is; None until an exchange on it has ended.
+        lasts: Whether it is no connection at all, but what libcurl wakes itself by: it is watched all the time, since
+            libcurl wants it and wants it no more with every request.
         mask: What it is watched for; ``_IDLE`` while libcurl does not look after it.
     """
 
-    __slots__ = ("_fd", "_transport", "lane", "mask")
+    __slots__ = ("_fd", "_transport", "lane", "lasts", "mask")
 
     def __init__(self, transport: CurlTransport, fd: int, mask: int) -> None:
         self._transport = transport
         self._fd = fd
         self.lane: Lane | None = None
+        self.lasts = not S_ISSOCK(os.fstat(fd).st_mode)
         self.mask = mask
 
     def on_event(self, mask: int) -> None:
@@ -313,7 +318,7 @@ class CurlTransport:
             if mask != _IDLE:
                 self._sockets[fd] = known = _Socket(self, fd, mask)
                 self._driver.register(fd, known, mask)
-        elif known.mask != mask:
+        elif known.mask != mask and not known.lasts:
             known.mask = mask
             try:
                 self._driver.modify(fd, mask)
