@@ -203,6 +203,14 @@ def looped(plan: Plan, rounds: int) -> Made:
     return once.but(records=frame, stages=(log,), health=health((log,), of=frame))
 
 
+def test_an_attempt_is_of_the_journey_that_its_session_took() -> None:
+    both = plan_of(load("errors <= 5%"), journeys={"visit": {"steps": STEPS}, "other": {"steps": STEPS}})
+    made = make(both, constant(400 * MS))
+    rows = retried(made, 50)
+    assert codes(added(made, rows)) == set()
+    assert codes(added(made, rows.with_columns((1 - pl.col("journey")).alias("journey")))) == {"validity.attempts"}
+
+
 def test_reading_a_stage_tells_steps_and_attempts_apart() -> None:
     rows = retried(PLAIN, 3)
     columns, attempts = stage_rows(added(PLAIN, rows).records, 0)

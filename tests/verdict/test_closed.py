@@ -22,6 +22,7 @@ from seatrial.verdict.acceptance import shortfalls
 from seatrial.verdict.closed import law_of
 from seatrial.verdict.inputs import stage_columns
 from seatrial.verdict.judge import judge_trial
+from seatrial.verdict.littles_law import balance_of
 from seatrial.verdict.stage import summarise_stage
 
 PACED = make_closed(closed_plan(20, ramp="4s", warmup="2s", pacing="500ms"), prompt())
@@ -78,10 +79,16 @@ def test_an_open_trial_has_no_users_and_its_document_no_such_figure() -> None:
     assert StageResult.model_validate(plain).users is None
 
 
-@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("workers", [3, 7])
 def test_littles_law_of_each_worker_s_own_users_holds(workers: int) -> None:
     made = make_closed(PACED.plan, prompt(), workers=workers)
     assert codes(made) == set()
+    stage = made.plan.trials[0].stages(0, made.plan)[0]
+    found = balance_of(made.plan, stage, made.stages[0], stage_columns(made.records, 0), made.health, workers)
+    assert found is not None
+    # Worker by worker the two accounts are the same, so that nothing but the clock and what does not matter is left.
+    clock = found.arrivals_per_s * MS / SECOND
+    assert found.tolerance == pytest.approx(clock + 0.05 * found.law + 0.5)
     assert codes(made.but(health=made.health.with_columns(pl.col("sessions") + 9))) == {"validity.littles_law"}
 
 
@@ -172,7 +179,10 @@ def test_an_iteration_that_begins_early_or_late_is_invalid_beyond_the_limit_for_
 @pytest.mark.parametrize(("by_ms", "invalid"), [(9, False), (11, True)])
 def test_users_begin_as_their_ramp_says(by_ms: int, invalid: bool) -> None:
     made = make_closed(closed_plan(20, ramp="4s", pacing="500ms"), prompt())
-    assert ("validity.users_pace" in codes(moved(made, 13, by_ms * MS))) is invalid
+    times = ("intended_ns", "sent_ns", "first_byte_ns", "done_ns")
+    mine = pl.col("session") % 20 == 13
+    later = [pl.when(mine).then(pl.col(name) + by_ms * MS).otherwise(pl.col(name)).alias(name) for name in times]
+    assert ("validity.users_pace" in codes(made.but(records=made.records.with_columns(later)))) is invalid
 
 
 def test_a_user_is_never_in_two_places() -> None:
@@ -199,6 +209,15 @@ def test_pauses_around_the_requests_belong_to_the_iteration() -> None:
         assert codes(made) <= {"validity.littles_law"}
         failing = make_closed(plan, lambda rng: (5e6, Outcome.TIMEOUT if rng.random() < 0.04 else Outcome.OK))
         assert codes(failing) <= {"validity.littles_law"}
+
+
+def test_the_warm_up_counts_from_the_stage_s_start_and_not_from_the_first_record() -> None:
+    steps = [{"pause": "700ms"}, {"get": "/", "name": "a"}]
+    plan = plan_of(users(10, warmup="5s", think="90ms"), journeys={"visit": {"steps": steps}})
+    made = make_closed(plan, prompt())
+    after = made.records.filter(pl.col("intended_ns") >= STARTED_NS + 5 * SECOND)
+    assert after.height < made.records.filter(pl.col("intended_ns") >= STARTED_NS + 4500 * MS).height
+    assert judged(made).stages[0].intended == after.height
 
 
 def test_of_a_journey_that_may_pause_unseen_only_the_order_is_known() -> None:

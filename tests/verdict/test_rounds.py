@@ -159,6 +159,14 @@ def test_journeys_in_python_come_and_go_as_they_like() -> None:
     assert codes(doubled(taken(plan, 0, 1, 0), 1, 0)) == {"validity.records_twice"}
 
 
+def test_what_a_journey_in_python_gave_up_stands_once() -> None:
+    scripted = {"visit": {"python": "a.py:b", "step_names": ["a", "b", "c"]}}
+    made = taken(plan_of(load("errors <= 10%", hold="20s"), journeys=scripted), 0, 1, broken=0.05)
+    assert codes(made) == set()
+    given_up = made.records.filter(pl.col("outcome") == int(Outcome.ABORTED))
+    assert codes(made.but(records=pl.concat([made.records, given_up]))) == {"validity.records_twice"}
+
+
 def test_littles_law_sees_a_session_with_loops_resources_and_drawn_pauses_whole() -> None:
     pause = {"pause": {"uniform": ["1ms", "1ms"]}}
     plan = visits(A, pause, {"repeat": 3, "steps": [{**B, "resources": True}]}, C)
@@ -185,6 +193,13 @@ def test_a_step_that_was_never_tried_but_given_up_was_never_come_to_either() -> 
     given_up = made.records.filter((pl.col("step") == 0) | (pl.col("outcome") == int(Outcome.ABORTED)))
     verdict = judged(made.but(records=given_up))
     assert "visit: b, visit: c" in {reason.params.get("names") for reason in verdict.reasons}
+
+
+def test_a_step_that_nobody_came_to_because_the_one_before_always_failed_is_named_too() -> None:
+    made = taken(visits(A, B), 0, 1, broken=1.0)
+    verdict = judged(made)
+    assert verdict.verdict is Verdict.FAIL
+    assert "visit: b" in {reason.params.get("names") for reason in verdict.reasons}
 
 
 def test_many_steps_that_nobody_came_to_are_cut_short() -> None:

@@ -65,8 +65,8 @@ def misfits(plan: Plan, columns: StageColumns, attempts: StageColumns) -> int:
     allowed = np.zeros(len(attempts), dtype=np.int64)
     allowed[inside] = permitted[attempts.journey[inside], attempts.step[inside]]
     owner = _owners(columns, attempts)
-    bad = (allowed == 0) | (owner < 0)
-    if bool((owner < 0).all()):
+    bad = owner < 0
+    if bad.all():
         return len(attempts)
     bad |= (columns.journey[owner] != attempts.journey) | (columns.done_ns[owner] < attempts.done_ns)
     order = np.lexsort((attempts.done_ns, attempts.intended_ns, owner))

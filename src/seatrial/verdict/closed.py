@@ -296,8 +296,7 @@ def _law(stage: Stage, log: StageLog, found: _Iterations) -> Law | None:
     users = stage.users
     if users is None or not (found.begins & found.ends).all():
         return None
-    # From the ramp's end on all users are there.
-    from_ns = log.started_ns + max(stage.judged_from_ns, users.ramp_ns)
+    from_ns = log.started_ns + stage.judged_from_ns  # after the ramp: all users are there
     to_ns = log.started_ns + stage.profile.duration_ns
     begun = int(((found.begin_ns >= from_ns) & (found.begin_ns < to_ns)).sum())
     if not begun or to_ns <= from_ns:

@@ -45,16 +45,16 @@ def findings(plan: Plan, trial: Trial, results: Sequence[StageResult], taken: se
 
 
 def _never_taken(plan: Plan, taken: set[tuple[int, int]]) -> list[Reason]:
-    """Return a sentence on steps that a session may leave out and that all did.
+    """Return a sentence on steps that sessions left out, or did not come to, all of them.
 
-    Steps that no session may leave out are records in any case; a journey that nobody took is said of already.
+    A journey that nobody took is said of already.
     """
     names = [
         f"{name}: {label}"
         for index, (name, journey) in enumerate(plan.journeys.items())
         if any(journey_taken == index for journey_taken, _ in taken)
-        for step, (label, certain) in enumerate(zip(journey.labels, journey.certain, strict=True))
-        if not certain and (index, step) not in taken
+        for step, label in enumerate(journey.labels)
+        if (index, step) not in taken
     ]
     if not names:
         return []
