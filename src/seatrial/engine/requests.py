@@ -32,22 +32,29 @@ class UnsetVariableError(Exception):
 
 def _getter(variable: Variable) -> Callable[[Variables], Any]:
     """Return a function from a session's variables to this one's value; it raises where there is none."""
-    name, field = variable.name, variable.field
+    return _filler(variable, lambda value: value)
 
-    def missing() -> UnsetVariableError:
-        return UnsetVariableError(f"{variable} has no value")
+
+def _filler(variable: Variable, put: Callable[[Any], Any]) -> Callable[[Variables], Any]:
+    """Return a function from a session's variables to what ``put`` makes of this one's value.
+
+    One call for both, since every request of a trial makes several of them; it raises where there is no value.
+    """
+    name, field = variable.name, variable.field
 
     def plain(variables: Variables) -> Any:
         try:
-            return variables[name]
+            value = variables[name]
         except KeyError as error:
-            raise missing() from error
+            raise UnsetVariableError(f"{variable} has no value") from error
+        return put(value)
 
     def column(variables: Variables) -> Any:
         try:
-            return variables[name][field]
+            value = variables[name][field]
         except (KeyError, TypeError) as error:
-            raise missing() from error
+            raise UnsetVariableError(f"{variable} has no value") from error
+        return put(value)
 
     return plain if field is None else column
 
@@ -65,20 +72,21 @@ def _json(value: Any) -> str:
     return str(value) if kind is int else json.dumps(value, ensure_ascii=False)
 
 
-def _parts(template: str, encode: Callable[[str], str]) -> list[_Part]:
-    """Return a template's literal texts as they are and its variables as functions, encoded."""
+def _parts(template: str, encode: Callable[[Any], str]) -> list[_Part]:
+    """Return a template's literal texts as they are and its variables as functions, encoded.
 
-    def fill(variable: Variable) -> _Part:
-        get = _getter(variable)
-        return lambda variables: encode(_text(get(variables)))
+    Args:
+        template: The text.
+        encode: From a variable's value, of whatever type, to the text that stands there.
+    """
+    return [part if isinstance(part, str) else _filler(part, encode) for part in parse_template(template)]
 
-    return [part if isinstance(part, str) else fill(part) for part in parse_template(template)]
 
-
-def _quoted(value: str) -> str:
-    if _PLAIN_ONLY.fullmatch(value):
-        return value
-    return quote(value, safe=_PLAIN, errors="surrogatepass")
+def _quoted(value: Any) -> str:
+    text = _text(value)
+    if _PLAIN_ONLY.fullmatch(text):
+        return text
+    return quote(text, safe=_PLAIN, errors="surrogatepass")
 
 
 def _address(base: str) -> Callable[[str], str]:
@@ -107,11 +115,12 @@ def _path_parts(step: RequestStep, base: str) -> list[_Part]:
     return [lambda variables: fill(_text(get(variables))), *_parts(rest, _quoted)]
 
 
-def _head_safe(value: str) -> str:
+def _head_safe(value: Any) -> str:
     """Return a header value from data, without anything that could start a field of its own."""
-    if not value.isprintable() and _CONTROL.search(value):  # the first alone is what nearly every value costs
-        raise UnsetVariableError(f"a value with control characters can't stand in a header: {value[:40]!r}")
-    return value
+    text: str = value if type(value) is str else _text(value)
+    if not text.isprintable() and _CONTROL.search(text):  # the first alone is what nearly every value costs
+        raise UnsetVariableError(f"a value with control characters can't stand in a header: {text[:40]!r}")
+    return text
 
 
 def _json_parts(value: Any) -> list[_Part]:
@@ -132,11 +141,10 @@ def _json_parts(value: Any) -> list[_Part]:
         return [json.dumps(value)]
     pieces = parse_template(value)
     if len(pieces) == 1 and isinstance(pieces[0], Variable):
-        get = _getter(pieces[0])
-        return [lambda variables: _json(get(variables))]
+        return [_filler(pieces[0], _json)]
     if all(isinstance(piece, str) for piece in pieces):
         return [json.dumps("".join(map(str, pieces)), ensure_ascii=False)]
-    inner = _joiner(_parts(value, str))
+    inner = _joiner(_parts(value, _text))
     return [lambda variables: json_text(inner(variables))]
 
 
@@ -174,7 +182,7 @@ def _body_parts(step: RequestStep) -> tuple[list[_Part] | None, str | None]:
     if step.form is not None:
         return _form_parts(step.form), "application/x-www-form-urlencoded"
     if step.body is not None:
-        return _parts(step.body, str), None
+        return _parts(step.body, _text), None
     return None, None
 
 
@@ -254,7 +262,7 @@ def compile_request(
 
 
 def _text_filler(template: str) -> str | Callable[[Variables], str]:
-    parts = _parts(template, str)
+    parts = _parts(template, _text)
     if all(isinstance(part, str) for part in parts):
         return "".join(map(str, parts))
     return _joiner(parts)
