@@ -300,13 +300,11 @@ class Session:
 
     def on_drained(self, now: int) -> None:
         """Give up waiting because the stage is over."""
-        connection = self.connection
+        connection, transport = self.connection, self.driver.transport
         self.driver.answered(self)
         self.waiting = False
-        received = 0 if connection is None else connection.received
-        if self.driver.transport is not None:
-            received = max(0, self.driver.transport.cancel(self))
-        self.record(Outcome.IN_FLIGHT, 0, received, now)
+        received = connection.received if connection is not None else transport.cancel(self) if transport else 0
+        self.record(Outcome.IN_FLIGHT, 0, max(received, 0), now)
         if connection is not None:
             connection.owner = None
             connection.close()  # its answer may still come: it serves nobody else

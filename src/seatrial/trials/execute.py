@@ -385,6 +385,6 @@ def _permitted_target(loaded: LoadedPlan) -> Target | TargetError:
     stages = (stage for index, trial in enumerate(plan.trials) for stage in trial.stages(index, plan))
     check_authorised(target, plan.authorisation, max(stage.peak for stage in stages))
     try:
-        return probe(target)
+        return probe(target, plan.transport)
     except TargetError as error:
         return error

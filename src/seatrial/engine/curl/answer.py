@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from seatrial.engine.http.message import MAX_HEAD, Head, ProtocolError, Response
+from seatrial.engine.http.stop_field import asks_to_stop
 
 __all__ = ["answer_of"]
 
@@ -52,9 +53,10 @@ def answer_of(lines: list[bytes], parts: list[bytes], version: bytes) -> Respons
         if len(heads) > MAX_HEAD:
             raise ProtocolError(f"a head of more than {MAX_HEAD} bytes")
         known = _read(heads)
-        if len(_known) >= _MOST_KNOWN:
-            _known.clear()
-        _known[heads] = known
+        if not asks_to_stop(heads):  # a head that does is not remembered, so that each of them counts
+            if len(_known) >= _MOST_KNOWN:
+                _known.clear()
+            _known[heads] = known
     if known.version != version:
         raise ProtocolError(f"HTTP/{known.version.decode('latin-1')} was spoken, not HTTP/{version.decode()}")
     body = parts[0] if len(parts) == 1 else b"".join(parts)

@@ -101,7 +101,6 @@ class Exchange:
         self.lane: Lane | None = None
         self.over = False
         self.handle = settings.handle()
-        self.handle.exchange = self
         self.handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         self.handle.setopt(pycurl.WRITEFUNCTION, self._parts.append)
         self.handle.setopt(pycurl.PREREQFUNCTION, self._on_open)
@@ -243,5 +242,4 @@ class Exchange:
         """Give the handle back to libcurl."""
         self.release()
         self.leave_lane()
-        self.handle.exchange = None
         self.handle.close()

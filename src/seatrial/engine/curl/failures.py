@@ -14,10 +14,11 @@ import pycurl
 from seatrial.engine.http.connection import connect_failure
 from seatrial.model.sample import Outcome
 
-__all__ = ["HTTP3", "OUTCOMES", "failure_to_connect"]
+__all__ = ["HTTP2_STREAM", "HTTP3", "OUTCOMES", "failure_to_connect"]
 
 # pycurl has no names for the newest ones.
-_HTTP2_STREAM: Final = 92
+HTTP2_STREAM: Final = 92
+"""``CURLE_HTTP2_STREAM``."""
 HTTP3: Final = 95
 """``CURLE_HTTP3``."""
 _QUIC_CONNECT: Final = 96
@@ -50,7 +51,7 @@ OUTCOMES: Final[dict[int, Outcome]] = {
     pycurl.E_FTP_WEIRD_SERVER_REPLY: Outcome.PROTOCOL_ERROR,  # any service's, not FTP's alone
     pycurl.E_HTTP2: Outcome.PROTOCOL_ERROR,
     pycurl.E_PARTIAL_FILE: Outcome.PROTOCOL_ERROR,
-    _HTTP2_STREAM: Outcome.PROTOCOL_ERROR,
+    HTTP2_STREAM: Outcome.PROTOCOL_ERROR,
     HTTP3: Outcome.PROTOCOL_ERROR,
     _TOO_LARGE: Outcome.PROTOCOL_ERROR,
     pycurl.E_FAILED_INIT: Outcome.UNSENT,

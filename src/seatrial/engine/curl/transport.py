@@ -87,6 +87,7 @@ class CurlTransport:
         self._routes = routes
         self._shared = shared
         self._lanes: dict[Session | Route, Lane] = {}
+        self._exchanges: dict[pycurl.Curl, Exchange] = {}
         self._spare: list[Exchange] = []
         self._under_way: dict[Session, Exchange] = {}
         self._unread = 0  # handles that libcurl holds and whose end was not read yet
@@ -165,7 +166,7 @@ class CurlTransport:
 
     def submit(self, session: Session, data: bytes, is_head: bool) -> None:
         """Begin an exchange, as :class:`seatrial.engine.transport.Transport` says."""
-        exchange = self._spare.pop() if self._spare else Exchange(self._settings)
+        exchange = self._spare.pop() if self._spare else self._new()
         if self._shared:
             route = next(self._routes)
             lane = self._lanes.get(route) or self._open(route, route)
@@ -176,6 +177,11 @@ class CurlTransport:
         exchange.begin(session, data, lane)
         self._under_way[session] = exchange
         self._go(exchange)
+
+    def _new(self) -> Exchange:
+        exchange = Exchange(self._settings)
+        self._exchanges[exchange.handle] = exchange
+        return exchange
 
     def _go(self, exchange: Exchange) -> None:
         self._multi.add_handle(exchange.handle)
@@ -204,14 +210,14 @@ class CurlTransport:
         """Tell sessions what has become of their exchanges: so many as one turn may hold."""
         now = monotonic_ns()
         left, finished, failed = self._multi.info_read(_AT_ONCE)
-        ended = [(handle.exchange, 0, "") for handle in finished]
-        ended += [(handle.exchange, code, text) for handle, code, text in failed]
+        ended = [(self._exchanges[handle], 0, "") for handle in finished]
+        ended += [(self._exchanges[handle], code, text) for handle, code, text in failed]
         for exchange, _, _ in ended:  # all of them before any session goes on: it may cancel another's
             exchange.over = True
-            fd = exchange.handle.getinfo(pycurl.LASTSOCKET)
-            if fd in self._sockets:
-                self._sockets[fd].lane = exchange.lane
-                exchange.lane.sockets.add(fd)
+            fd, lane = exchange.handle.getinfo(pycurl.LASTSOCKET), exchange.lane
+            if lane is not None and fd in self._sockets:
+                self._sockets[fd].lane = lane
+                lane.sockets.add(fd)
             self._multi.remove_handle(exchange.handle)
         self._unread -= len(ended)
         if left:
@@ -295,9 +301,10 @@ class CurlTransport:
             self.cancel(session)
         for lane in tuple(self._lanes.values()):
             self._retire(lane)
-        for exchange in self._spare:
+        for exchange in self._exchanges.values():
             exchange.close()
         self._spare.clear()
+        self._exchanges.clear()
         self._multi.close()
         for fd in tuple(self._sockets):
             with suppress(OSError):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from seatrial.engine.http.sources import Address, bind_source, family_of
 from seatrial.engine.http.target import Target
@@ -15,15 +16,23 @@ from seatrial.errors import TargetError
 
 __all__ = ["probe"]
 
+Transport = Literal["http/1.1", "http/2", "http/3"]
+
 _PROBE_SECONDS: Final = 5.0
 _MOST_READS: Final = 16
 
 
-def probe(target: Target) -> Target:
+def probe(target: Target, transport: Transport = "http/1.1") -> Target:
     """Open a connection to each address and from each source, tunnel and TLS included, and close it.
+
+    Over HTTP/2 and HTTP/3 a request is made on it, for only an answer proves that the version is spoken there.
 
     Browsers pass over an address that does not accept connections (RFC 8305); so does a run, from its beginning on.
     A name such as ``localhost`` may have an IPv6 address where nobody listens.
+
+    Args:
+        target: Where the run's requests will go.
+        transport: What will carry them.
 
     Returns:
         The target with the addresses that accept connections; ``left_out`` names the others.
@@ -31,16 +40,30 @@ def probe(target: Target) -> Target:
     Raises:
         TargetError: no address accepts a connection, or none does from one of the sources; the proxy opens no
             tunnel; or the certificate does not prove the host.
-        UsageError: the client's certificate can't be used.
+        UsageError: the client's certificate can't be used, or there is no such transport to such a target.
     """
     context = tls_context(target.ca, target.certificate, target.key) if target.tls else None
+    if transport == "http/1.1":
+        return _passed(target, lambda family, at, source: _try(target, context, (family, at), source))
+    # Here and not above: it takes time to load, and most runs don't need it.
+    from seatrial.engine.curl.probe import Prober
+
+    prober = Prober(target, transport)
+    try:
+        return _passed(target, lambda *route: prober.ask(route))
+    finally:
+        prober.close()
+
+
+def _passed(target: Target, attempt: Callable[[int, tuple[str, int], str | None], None]) -> Target:
+    """Return the target with the addresses to which an attempt does not raise."""
     reached: list[Address] = []
     failures: dict[Address, tuple[Exception, str | None]] = {}
     tried: set[str | None] = set()
     for address in target.addresses:
         source = next((source for source in target.sources if family_of(source) == address[0]), None)
         try:
-            _try(target, context, address, source)
+            attempt(*address, source)
             reached.append(address)
             tried.add(source)
         except (OSError, TunnelRefusedError) as error:
@@ -53,7 +76,7 @@ def probe(target: Target) -> Target:
             continue
         address = next((address for address in reached if address[0] == family_of(source)), reached[0])
         try:
-            _try(target, context, address, source)
+            attempt(*address, source)
         except (OSError, TunnelRefusedError) as error:
             raise _unreachable(target, error, source) from error
     left_out = tuple(f"{at[0]} ({_said(error)})" for (_, at), (error, _) in failures.items())
