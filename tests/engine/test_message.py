@@ -12,9 +12,9 @@ from seatrial.engine.http.message import (
     ProtocolError,
     Reader,
     Response,
-    encode_request,
     parse_head,
 )
+from seatrial.engine.http.request import encode_request
 
 OK = b"HTTP/1.1 200 OK\r\n"
 OLD = b"HTTP/1.0 200 OK\r\n"

@@ -21,7 +21,8 @@ from urllib.parse import urlencode
 
 from seatrial.engine.answers import CheckAnswer, compile_check, json_of
 from seatrial.engine.cookies import cookie_bytes, store_cookies
-from seatrial.engine.http.message import Response, encode_request
+from seatrial.engine.http.message import Response
+from seatrial.engine.http.request import encode_request
 from seatrial.engine.redirects import follow
 from seatrial.engine.session import PAUSE, REQUEST, Session
 from seatrial.errors import EngineError
@@ -174,11 +175,7 @@ class PythonSession:
         session, driver = self._session, self._session.driver
         if name not in self._steps:
             raise EngineError("a step that the plan does not list", value=name, remedy="Add it to step_names.")
-        kind = None
-        if json is not None:
-            body, kind = json_module.dumps(json, ensure_ascii=False).encode(errors="surrogatepass"), "application/json"
-        elif form is not None:
-            body, kind = urlencode(form).encode(), "application/x-www-form-urlencoded"
+        body, kind = _body(json, form, body)
         wait_ns = driver.response_wait_ns if deadline is None else round(deadline * 1e9)
         try:
             data = encode_request(method, driver.prefix + path, self._fields(kind, headers or {}), body)
@@ -217,6 +214,15 @@ class PythonSession:
         if status not in self._checks:
             self._checks[status] = compile_check(Check(status=status))
         return self._checks[status]
+
+
+def _body(json: Any, form: Mapping[str, Any] | None, body: bytes | None) -> tuple[bytes | None, str | None]:
+    """Return a request's body and its media type."""
+    if json is not None:
+        return json_module.dumps(json, ensure_ascii=False).encode(errors="surrogatepass"), "application/json"
+    if form is not None:
+        return urlencode(form).encode(), "application/x-www-form-urlencoded"
+    return body, None
 
 
 JourneyFunction = Callable[[PythonSession], Coroutine[Any, Any, None]]

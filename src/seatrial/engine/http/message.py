@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages (RFC 9112): requests are written, responses are read.
+"""HTTP/1.1 responses (RFC 9112), read as they come.
 
 The fast way is for what services under load mostly send: a final status and one ``content-length``. Its head is
 looked up whole in a small table, since a service repeats its heads to the byte within a second. Chunked bodies go
@@ -19,7 +19,9 @@ from typing import Final
 
 import httptools
 
-__all__ = ["MAX_BODY", "MAX_HEAD", "Head", "ProtocolError", "Reader", "Response", "encode_request", "stop_requests"]
+from seatrial.engine.http.stop_field import asks_to_stop
+
+__all__ = ["MAX_BODY", "MAX_HEAD", "Head", "ProtocolError", "Reader", "Response"]
 
 MAX_HEAD: Final = 64 * 1024
 MAX_BODY: Final = 64 * 1024 * 1024
@@ -110,12 +112,6 @@ class Response:
 _blank = Response.__new__
 
 _known_heads: dict[bytes, Head] = {}
-_stopping_heads: list[int] = [0]
-
-
-def stop_requests() -> int:
-    """Return how many heads with a ``seatrial-stop`` field this process has read: the service wants it to end."""
-    return _stopping_heads[0]
 
 
 def parse_head(head: bytes) -> Head:
@@ -127,9 +123,8 @@ def parse_head(head: bytes) -> Head:
     known = _known_heads.get(head)
     if known is None:
         known = _read_head(head)
-        if b"\r\nseatrial-stop:" in head.lower():
-            _stopping_heads[0] += 1  # and not remembered, so that each of them counts
-        elif len(head) <= _LONGEST_REMEMBERED:
+        # A head that asks for the end is not remembered, so that each of them counts.
+        if not asks_to_stop(head) and len(head) <= _LONGEST_REMEMBERED:
             if len(_known_heads) >= _MAX_REMEMBERED:
                 _known_heads.clear()
             _known_heads[head] = known
@@ -397,18 +392,3 @@ class _Chunks:
         self._parts.clear()
         if len(self._joined) > MAX_BODY:
             raise ProtocolError(f"a body of more than {MAX_BODY} bytes")
-
-
-def encode_request(method: str, path: str, fields: list[tuple[str, str]], body: bytes | None) -> bytes:
-    """Return a request on the wire. ``content-length`` is added; ``fields`` must hold ``host`` already.
-
-    Raises:
-        ValueError: a field or the path holds a control character or a space where none may stand: it would let
-            data from a feed write header fields of its own.
-    """
-    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]
-    if body is not None or method in ("POST", "PUT", "PATCH"):
-        lines.append(f"content-length: {len(body or b'')}")
-    if any(ord(c) < 32 or ord(c) == 127 for line in lines for c in line) or " " in path:
-        raise ValueError(f"a control character or space in a request head: {lines[0]!r}")
-    return "\r\n".join(lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + (body or b"")
