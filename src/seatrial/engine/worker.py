@@ -19,8 +19,8 @@ from seatrial import __version__
 from seatrial.engine.arrivals import FeedRows, Given
 from seatrial.engine.driver import Driver
 from seatrial.engine.health import HealthMonitor, HealthRow
-from seatrial.engine.http.message import stop_requests
 from seatrial.engine.http.sources import family_of
+from seatrial.engine.http.stop_field import stop_requests
 from seatrial.engine.http.target import Target, tls_context
 from seatrial.engine.multipart import Files
 from seatrial.engine.python_session import JourneyFunction, start_python

@@ -30,6 +30,7 @@ from seatrial.reports.wording import (
     gauge,
     measured,
     objective_text,
+    phase_lines,
     relied_on,
     retries_line,
     time_or_unknown,
@@ -131,6 +132,7 @@ def _trial(trial: TrialView, view: ReportView, language: Language, say: Say) -> 
         "reasons": reasons if len(reasons) > FIRST_REASONS else [],
         "ending": _ending(trial, say),
         "details": trial.log.details,
+        "phases": phase_lines(trial.log, say),
         "figures": [_safe(figure) for figure in trial_figures(trial, say)],
         "retries": retries_line(verdict.retries, say) if verdict else "",
         "retried": bool(verdict and verdict.retries and verdict.retries.count),
@@ -153,6 +155,8 @@ def _trial(trial: TrialView, view: ReportView, language: Language, say: Say) -> 
 
 
 def _ending(trial: TrialView, say: Say) -> str:
+    if trial.log.ending is Ending.COMPLETED and any(stage.cut for stage in trial.log.stages):
+        return say("ending.cut")
     never = trial.log.ending is Ending.UNKNOWN and not trial.log.workers
     return say("ending.never" if never else f"ending.{trial.log.ending.value.replace(' ', '_')}")
 
@@ -243,7 +247,10 @@ def _event(event: Event, view: ReportView, say: Say) -> dict[str, str]:
         spans = {span.index: span.name for span in trial.spans} if trial else {}
         if event.stage is not None:
             where += f", {spans.get(event.stage, str(event.stage + 1))}"
-    facts_of = {key: value for key, value in event.data.items() if key not in ("load_end_ns", "drained_ns")}
+    facts_of = {key: value for key, value in event.data.items() if not key.endswith("_ns")}
+    for key in ("steps", "limits"):
+        if isinstance(facts_of.get(key), list):
+            facts_of[key] = ", ".join(_short(item) for item in facts_of[key])
     if event.worker is not None:
         facts_of["worker"] = event.worker
     loss = event.event in (
@@ -251,6 +258,9 @@ def _event(event: Event, view: ReportView, say: Say) -> dict[str, str]:
         EventKind.RECORDING_FAILED,
         EventKind.TARGET_FAILED,
         EventKind.INTERRUPTED,
+        EventKind.TARGET_STOPPED,
+        EventKind.SET_UP_FAILED,
+        EventKind.TEAR_DOWN_FAILED,
     )
     return {
         "at": f"{event.at_ns / 1e9:,.1f} s",
@@ -259,3 +269,8 @@ def _event(event: Event, view: ReportView, say: Say) -> dict[str, str]:
         "data": "; ".join(f"{key}: {value}" for key, value in facts_of.items()),
         "loss": "loss" if loss else "",
     }
+
+
+def _short(item: object) -> str:
+    """Return a step of a set-up or tear-down, or a limit, in a few words."""
+    return f"{item.get('step')}: {item.get('outcome')}" if isinstance(item, dict) else str(item)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seatrial.errors import SeatrialError
+from seatrial.model.journal import TrialLog
 from seatrial.model.objective import Metric, Objective, parse_objective
+from seatrial.model.sample import Outcome
 from seatrial.model.verdict import Bounded, ObjectiveResult, Retries, TrialVerdict, Verdict
 from seatrial.reports.checks import Check
 from seatrial.reports.texts import Say
@@ -20,6 +22,7 @@ __all__ = [
     "level",
     "measured",
     "objective_text",
+    "phase_lines",
     "quantity",
     "relied_on",
     "retries_line",
@@ -209,3 +212,17 @@ def check_limit(check: Check, say: Say) -> str:
         return say("policy.at_least", limit=f"{check.limit:,.0f}")
     word = "policy.below" if check.code in ("files", "ports") else "policy.at_most"
     return say(word, limit=quantity(check.limit, check.unit))
+
+
+def phase_lines(log: TrialLog, say: Say) -> list[str]:
+    """Return what became of a trial's set-up and tear-down, one line each; what they call their steps is hostile."""
+    known = {outcome.label for outcome in Outcome}
+    lines = []
+    for phase in log.phases:
+        names = {"phase": say(f"phase.{phase.name}"), "state": say(f"phase.{phase.state}")}
+        told = [
+            say("phase.step", step=step, outcome=say(f"outcome.{outcome}") if outcome in known else outcome)
+            for step, outcome, _ in phase.steps
+        ]
+        lines.append(say("phase.steps", steps=", ".join(told), **names) if told else say("phase.line", **names))
+    return lines

@@ -36,7 +36,7 @@ _LEAD_NS = 200 * MS
 _UNSETTLED_NS = 100 * MS
 """A row may be written a little after the instant that it says its step ended at."""
 _WORTH_A_LOOK = 0.9
-_BETWEEN_LOOKS_NS = 2 * SECOND
+_BETWEEN_LOOKS_NS = SECOND // 2
 _SHARE_OF_TIME = 10
 """Looking takes at most one tenth of the time."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from seatrial.engine.http.message import stop_requests
+from seatrial.engine.http.stop_field import stop_requests
 from seatrial.errors import InterruptedRunError, TargetStoppedError, UsageError
 
 __all__ = ["StopSignals", "Stops"]
