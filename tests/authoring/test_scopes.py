@@ -231,6 +231,10 @@ BAD = {
         "- repeat: 101\n  steps: [{repeat: 100, steps: [{get: /1}]}]\n",
         "a session of more than 10000 requests", None, 0,
     ),
+    "loops that send nothing": (
+        "- get: /1\n- repeat: 9000\n  steps: [{repeat: 9000, steps: [{pause: 0s}]}]\n",
+        "a session of more than 100000 steps", None, 0,
+    ),
     "two requests of one name": (
         "- {get: /1}\n- choose:\n    - steps: [{get: /2}]\n    - steps:\n        - get: /1\n",
         "two steps of one journey with the same name", "GET /1", 5,

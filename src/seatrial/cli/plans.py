@@ -106,10 +106,11 @@ def _curve(
 def _summary(loaded: LoadedPlan) -> dict[str, Any]:
     """Return what the plan will do, as JSON-ready data; times in nanoseconds, rates per second."""
     from seatrial.authoring.counts import count_sessions, is_countable
+    from seatrial.model.steps import most_requests
     from seatrial.model.trial import LoadTrial
 
     plan = loaded.plan
-    requests = [len(journey.labels) for journey in plan.journeys.values()]
+    requests = [most_requests(j.steps) if j.python is None else len(j.labels) for j in plan.journeys.values()]
     staged = [trial.stages(index, plan) for index, trial in enumerate(plan.trials)]
     exactly = is_countable([stage for stages in staged for stage in stages])
     trials = []

@@ -302,21 +302,20 @@ class Driver(Reactor):
         number = order.stage * SESSION_STRIDE + arrival.session
         session = Session(self, number, arrival.journey, arrival.seed, arrival.at_ns)
         journey = self._journeys[arrival.journey]
-        if len(self._active) >= self._max_sessions:
-            self._leave_unsent(session, journey)
-            return
+        # For one that is left unsent too: which steps it would have taken may depend on its row.
         for name, rows in self._feeds[arrival.journey].items():
             session.variables[name] = rows.row(arrival.ordinal, session)
         if journey.loops:
             session.rounds = [(0, 0)] * journey.loops
+        if len(self._active) >= self._max_sessions:
+            self._leave_unsent(session, journey)
+            return
         session.flow = journey.start(session)
         self._active.add(session)
         self.resume(session, None)
 
     def _leave_unsent(self, session: Session, journey: CompiledJourney) -> None:
         now = monotonic_ns()
-        if journey.loops:
-            session.rounds = [(0, 0)] * journey.loops
         for step in journey.left(session):
             session.step = step
             session.record(Outcome.UNSENT, 0, 0, now)

@@ -219,7 +219,7 @@ def _comparison(condition: Condition) -> Callable[[Any], bool] | None:
 def _number(value: Any) -> float | None:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # a whole number of hundreds of digits is beyond all floats
         return None
 
 

@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema
 from seatrial.model.answer import Check, Extract
 from seatrial.model.document import Identifier, Name, Strict, exactly_one, rule_broken
 from seatrial.model.request import METHODS, Auth, RequestStep
-from seatrial.model.steps import MOST_REQUESTS, PauseStep, Step, most_requests, requests_in
+from seatrial.model.steps import MOST_REQUESTS, MOST_STEPS, PauseStep, Step, most_requests, most_steps, requests_in
 
 __all__ = ["METHODS", "Check", "Extract", "Feed", "Journey", "PauseStep", "RequestStep", "Step", "Synthetic"]
 
@@ -107,6 +107,8 @@ class Journey(Strict):
             raise ValueError("step_names is for journeys in Python; name each step by its own name")
         if most_requests(self.steps) > MOST_REQUESTS:
             raise rule_broken(f"a session of more than {MOST_REQUESTS} requests; repeat less often", "steps")
+        if most_steps(self.steps) > MOST_STEPS:
+            raise rule_broken(f"a session of more than {MOST_STEPS} steps; repeat less often", "steps")
         return self
 
     @property

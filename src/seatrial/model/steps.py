@@ -12,6 +12,7 @@ from seatrial.model.request import Condition, RequestStep
 
 __all__ = [
     "MOST_REQUESTS",
+    "MOST_STEPS",
     "ChooseStep",
     "GroupStep",
     "Option",
@@ -21,11 +22,15 @@ __all__ = [
     "ThinkTime",
     "longest_ns",
     "most_requests",
+    "most_steps",
     "requests_in",
 ]
 
 MOST_REQUESTS = 10_000
 """Requests of one session, loops counted out: a plan that asks for more is refused."""
+
+MOST_STEPS = 100_000
+"""Steps of any kind of one session, loops counted out: loops within loops that send nothing would hold up a worker."""
 
 _UNBOUNDED = 10
 """Where ``most`` is left out, draws are cut at so many times the typical one."""
@@ -216,6 +221,20 @@ def most_requests(steps: tuple[Step, ...]) -> int:
             total += step.most * most_requests(step.steps)
         elif isinstance(step, ChooseStep):
             total += max(most_requests(option.steps) for option in step.choose)
+    return total
+
+
+def most_steps(steps: tuple[Step, ...]) -> int:
+    """Return how many steps of any kind one session takes at most, the beginning of each round among them."""
+    total = 0
+    for step in steps:
+        total += 1
+        if isinstance(step, GroupStep):
+            total += max(most_steps(step.steps), most_steps(step.otherwise))
+        elif isinstance(step, RepeatStep):
+            total += step.most * (1 + most_steps(step.steps))
+        elif isinstance(step, ChooseStep):
+            total += max(most_steps(option.steps) for option in step.choose)
     return total
 
 
