@@ -6,14 +6,28 @@ import socket
 import threading
 import time
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from tests.engine.served import DIGEST, MS, Engine, Row, Run, Server, always_ok, answering, numbered, ok
 
+from seatrial.engine.health import HealthMonitor
+from seatrial.engine.http.target import Target
+from seatrial.engine.worker import WorkerSpec, compile_journeys, make_driver
+from seatrial.model.plan import Plan
 from seatrial.model.sample import Outcome
 from seatrial.model.steps import ThinkTime
 from seatrial.model.users import TURNED_AWAY_NS, UserDraws, Users
 
+TARGET = Target("127.0.0.1", 1, False, "", ((int(socket.AF_INET), ("127.0.0.1", 1)),), None)
+PLAN: dict[str, Any] = {
+    "seatrial": 1,
+    "title": "made",
+    "target": "http://127.0.0.1:1",
+    "demand": {"peak": "1/s"},
+    "journeys": {"visit": {"steps": [{"get": "/"}]}},
+    "trials": [{"kind": "load", "users": 3, "for": "1s", "objectives": ["errors <= 1%"]}],
+}
 STEP = {"get": "/", "name": "a"}
 SECOND_STEP = {"get": "/b", "name": "b"}
 
@@ -115,6 +129,26 @@ def test_a_user_for_whom_there_is_no_room_is_unsent_and_comes_back_after_a_secon
     unsent = [row for row in run.rows if row.outcome is Outcome.UNSENT]
     assert [row.session for row in unsent] == [1, 3]
     assert unsent[1].intended_ns == unsent[0].done_ns + TURNED_AWAY_NS
+
+
+@pytest.mark.parametrize(("most", "workers"), [(5, 2), (301, 4), (7, 7), (3, 5)])
+def test_as_many_users_as_sessions_are_permitted_have_room_on_every_worker(
+    engine: Engine, most: int, workers: int
+) -> None:
+    trial = PLAN["trials"][0] | {"users": most}
+    plan = Plan.model_validate(PLAN | {"max_sessions": most, "trials": [trial]})
+    (stage,) = plan.trials[0].stages(0, plan)
+    rooms = []
+    for worker in range(workers):
+        spec = WorkerSpec(plan, DIGEST, engine.folder, TARGET, 0, worker, workers, engine.folder, ({},))
+        health = HealthMonitor(engine.folder / f"{worker}.health", worker)
+        driver = make_driver(spec, health, compile_journeys(spec, {}))
+        rooms.append(driver._max_sessions)
+        driver.close()
+        health.close()
+    users = [sum(stage.worker_of(user, workers) == worker for user in range(most)) for worker in range(workers)]
+    assert all(room >= own for room, own in zip(rooms, users, strict=True))
+    assert sum(rooms) == max(most, workers)
 
 
 def test_sessions_in_progress_at_the_end_may_finish_and_nobody_begins_again(engine: Engine) -> None:

@@ -359,7 +359,8 @@ def make_driver(spec: WorkerSpec, health: HealthMonitor, journeys: Sequence[Comp
         fields=_fields(spec),
         connect_wait_ns=plan.deadlines.connect,
         response_wait_ns=plan.deadlines.response,
-        max_sessions=max(1, plan.max_sessions // spec.workers),
+        # Dealt out like users, so that as many users as sessions are permitted have room on every worker.
+        max_sessions=max(1, len(range(spec.worker, plan.max_sessions, spec.workers))),
         shared=plan.connections == "shared",
         first_route=spec.worker,
     )
