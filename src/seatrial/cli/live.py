@@ -69,7 +69,8 @@ class LiveView:
         word, style = {True: ("held", "green"), False: ("broke", "red"), None: ("undecided", "yellow")}[result.held]
         p95 = "hidden" if result.p95_ns is None else format_duration(result.p95_ns)
         errors = 1 - result.ok / result.intended if result.intended else 1.0
-        line = Text(f"{self._label}{self._name(trial)} at {stage.name} ({format_rate(stage.rate)} journeys): ")
+        rate = f" ({format_rate(stage.rate)} journeys)" if stage.rate else ""  # users have none beforehand
+        line = Text(f"{self._label}{self._name(trial)} at {stage.name}{rate}: ")
         line.append(word, style=style)
         line.append(
             f"; {format_number(result.goodput_per_s)} of {format_number(result.offered_per_s)} steps/s ok, "
