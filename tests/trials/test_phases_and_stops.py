@@ -14,13 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.running import POLICY, seatrial
+from tests.cli.running import POLICY, seatrial, stopped
 
 from seatrial.authoring.policies import load_policy
 from seatrial.authoring.yaml_plan import load_plan
 from seatrial.backends.local import LocalBackend
 from seatrial.clock import SystemClock
-from seatrial.errors import InterruptedRunError, SetUpError, TargetStoppedError, UsageError
+from seatrial.errors import (
+    EngineError,
+    InterruptedRunError,
+    RecordingError,
+    SetUpError,
+    TargetStoppedError,
+    UsageError,
+    WorkerLostError,
+)
 from seatrial.evidence.keys import Signer, load_signer
 from seatrial.evidence.recompute import recompute
 from seatrial.model.reasons import sentence
@@ -140,11 +148,12 @@ def run(folder: Path, server: Office, text: str, observer: Told | None = None, *
     plan, policy = folder / "plan.yaml", folder / "policy.yaml"
     plan.write_text(text.replace("TARGET", f"http://127.0.0.1:{server.server_port}"))
     policy.write_text(POLICY)
+    new_backend = options.pop("backend", LocalBackend)
     chosen = RunOptions(
         folder / "bundle", options.pop("workers", 1), None, options.pop("signers", ()), False, ["seatrial"], **options
     )
     loaded, rules = load_plan(plan), load_policy(str(policy))
-    result = execute(loaded, rules, chosen, LocalBackend, observer or Told(), SystemClock())
+    result = execute(loaded, rules, chosen, new_backend, observer or Told(), SystemClock())
     assert replay_bytes(result.bundle) == (result.bundle / "verdict.json").read_bytes()
     return result
 
@@ -248,6 +257,46 @@ def test_a_person_who_asks_again_skips_the_tear_down_and_the_bundle_is_sealed_al
     assert result.verdict.verdict is Verdict.PASS  # the only trial was over, so nothing was interrupted
 
 
+class Broken:
+    """A backend that fails as it is told, before any load."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __enter__(self) -> Broken:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def start(self, specs: list[Any]) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [WorkerLostError("a worker was lost"), RecordingError("the disk is full"), EngineError("it broke")]
+)
+def test_however_a_trial_ended_it_is_torn_down(tmp_path, error):
+    with office(fine) as server:
+        result = run(tmp_path, server, plan_text(PHASES, VISIT), backend=lambda: Broken(error))
+    assert result.ending is error
+    assert [headers["authorization"] for headers in server.paths("/with-token/all")] == [f"Bearer {TOKEN}"]
+    assert events(result, "tear down ended")
+    assert result.verdict.verdict is Verdict.INVALID
+
+
+def test_whoever_asks_twice_in_the_midst_of_a_trial_waits_for_no_tear_down(tmp_path):
+    def twice(specs: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    backend = Broken(EngineError("never"))
+    backend.start = twice  # type: ignore[assignment]
+    with office(fine) as server, pytest.raises(KeyboardInterrupt):
+        run(tmp_path, server, plan_text(PHASES, VISIT), backend=lambda: backend)
+    assert server.paths("/with-token/all") == []
+
+
 # -- stop file, stop address, stop field ---------------------------------------------------------------------------
 
 
@@ -320,6 +369,23 @@ def test_an_answer_with_the_stop_field_ends_the_run(tmp_path, where):
     assert isinstance(result.ending, TargetStoppedError)
     assert codes(result)[0] == "validity.target_stopped"
     assert bool(server.paths("/")) is (where == "/")
+
+
+def test_the_command_line_s_stop_file_ends_with_the_code_of_an_interrupted_run(tmp_path):
+    with office(fine) as server:
+        (tmp_path / "plan.yaml").write_text(
+            plan_text(trials=(SHORT.replace("1s", "30s"),)).replace("TARGET", f"http://127.0.0.1:{server.server_port}")
+        )
+        done = stopped(
+            lambda process: (tmp_path / "halt").touch(),
+            *("run", "plan.yaml", "--out", "bundle", "--workers", "1", "--stop-file", "halt", "--json"),
+            until=lambda: server.paths("/"),
+            cwd=tmp_path,
+        )
+    assert done.code == 5
+    assert done.json["verdict"] == "INVALID"
+    assert f"a stop file appeared: {tmp_path}/halt" in done.json["trials"][0]["reasons"][0]["text"]
+    assert done.seconds < 15
 
 
 # -- hopeless ------------------------------------------------------------------------------------------------------
