@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import pytest
 from tests.engine.served import Engine, Peer, Request, Server, answering, ok
 
 from seatrial.model.sample import Outcome
@@ -71,6 +72,60 @@ def test_six_connections_fetch_at_the_same_time_and_serve_the_next_page_too(engi
         run = engine.offer(server, *steps, once=False)
         assert server.connections == 6
     assert [row.outcome for row in run.rows] == [Outcome.OK] * 26
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_resources_that_fail_in_every_way_are_one_record_each_and_the_visit_goes_on(
+    shared: bool, engine: Engine
+) -> None:
+    def script(peer: Peer) -> None:
+        while (request := peer.request()) is not None:
+            if request.path == "/i1":
+                peer.reset()
+                return
+            if request.path == "/i2":
+                peer.send(b"garbage\r\n\r\n")
+                return
+            if request.path == "/i3":
+                peer.wait_for_close()
+                return
+            if request.path == "/i4":
+                peer.send(ok(b"", "Location: http://elsewhere.test/", status=302))
+            elif request.path == "/i5":
+                peer.send(ok(b"", status=404))
+            else:
+                names = "".join(f"<img src=/i{i}>" for i in range(8)).encode()
+                peer.send(ok(names if request.path == "/" else b"x", HTML))
+
+    with Server(script) as server:
+        run = engine.offer(
+            server, {"get": "/", "resources": True}, {"get": "/after"}, sessions=3, response_ms=150, hops=3,
+            shared=shared, once=False,
+        )  # fmt: skip
+    wanted = (
+        [Outcome.OK] * 3 + [Outcome.CHECK_FAILED, Outcome.HTTP_ERROR, Outcome.TIMEOUT] + [Outcome.PROTOCOL_ERROR] * 2
+    )
+    for number in range(3):
+        rows = [row for row in run.rows if row.session == number]
+        assert sorted(row.outcome for row in rows if row.step == 1) == sorted(wanted)
+        assert [row.outcome for row in rows if row.step in (0, 2)] == [Outcome.OK] * 2
+        (after,) = (row for row in rows if row.step == 2)
+        assert after.intended_ns == max(row.done_ns for row in rows if row.step == 1)
+
+
+def test_a_page_that_was_reloaded_names_what_the_last_answer_names(engine: Engine) -> None:
+    answers = iter([ok(b"<img src=/never>", HTML, status=503), ok(b"<img src=/one><img src=/two>", HTML)])
+
+    def answer(request: Request) -> bytes:
+        return next(answers) if request.path == "/" else ok(b"x")
+
+    with Server(answering(answer)) as server:
+        step = {"get": "/", "resources": True, "retry": {"after": "1s", "on_error": True}}
+        run = engine.offer(server, step, {"get": "/after"}, once=False)
+        assert sorted(r.path for r in server.requests) == ["/", "/", "/after", "/one", "/two"]
+    assert sorted((row.step, row.outcome) for row in run.rows) == sorted(
+        [(0, Outcome.RETRIED), (0, Outcome.OK), (1, Outcome.OK), (1, Outcome.OK), (2, Outcome.OK)]
+    )
 
 
 def test_what_is_no_page_names_nothing(engine: Engine) -> None:

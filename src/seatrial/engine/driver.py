@@ -291,7 +291,10 @@ class Driver(Reactor):
         try:
             word = flow.throw(error)
         except (StopIteration, StepFailedError):
-            self._give_up(session, session.ready_ns)
+            if session.parent is not None:  # what fetches resources has no steps of its own that it could leave
+                self._finish(session)
+            else:
+                self._give_up(session, session.ready_ns)
         except Exception as other:
             raise journey_broke(other) from other
         else:
