@@ -56,12 +56,14 @@ def closed_rows(plan: Plan, stage: Stage, wait: Wait, seed: int) -> list[dict[st
         begin_ns, iteration = stage.users.begins_ns(user), 0
         while begin_ns < stage.profile.duration_ns:
             journey = draws.journey(user, iteration)
-            at_ns, step, alive = begin_ns, 0, True
+            at_ns, step, alive, away = begin_ns, 0, True, False
             for item in journeys[journey].steps:
                 if isinstance(item, PauseStep):
                     at_ns += item.longest_ns if alive else 0
                     continue
-                took_ns, outcome = wait(rng) if alive else (0.0, Outcome.ABORTED)
+                took_ns, outcome = wait(rng) if alive else (0.0, Outcome.UNSENT if away else Outcome.ABORTED)
+                if outcome is Outcome.UNSENT:  # for want of room: no step of the session is tried
+                    alive, away = False, True
                 sent_ns = at_ns + LAG_NS
                 done_ns = sent_ns + int(took_ns) if alive else at_ns
                 rows.append(
@@ -81,6 +83,6 @@ def closed_rows(plan: Plan, stage: Stage, wait: Wait, seed: int) -> list[dict[st
                 )
                 alive = alive and outcome is Outcome.OK
                 at_ns, step = done_ns, step + 1
-            begin_ns = stage.users.next_ns(begin_ns, at_ns, draws.rest_ns(user, iteration))
+            begin_ns = stage.users.next_ns(begin_ns, at_ns, draws.rest_ns(user, iteration), away)
             iteration += 1
     return rows

@@ -220,6 +220,22 @@ def test_the_warm_up_counts_from_the_stage_s_start_and_not_from_the_first_record
     assert judged(made).stages[0].intended == after.height
 
 
+def test_a_user_who_was_turned_away_comes_back_after_a_second_and_not_before() -> None:
+    def seldom(rng: np.random.Generator) -> tuple[float, Outcome]:
+        return (0.0, Outcome.UNSENT) if rng.random() < 0.002 else (50.0 * MS, Outcome.OK)
+
+    made = make_closed(closed_plan(5, steps=("book",)), seldom)
+    away = made.records.filter(pl.col("outcome") == int(Outcome.UNSENT))
+    assert away.height >= 2
+    assert codes(made) == set()
+    # The user comes back at once, and all that follows is sooner by as much.
+    session = int(away["session"][0])
+    after = (pl.col("session") % 5 == session % 5) & (pl.col("session") > session)
+    times = ("intended_ns", "sent_ns", "first_byte_ns", "done_ns")
+    sooner = [pl.when(after).then(pl.col(name) - SECOND).otherwise(pl.col(name)).alias(name) for name in times]
+    assert "validity.users_pace" in codes(made.but(records=made.records.with_columns(sooner)))
+
+
 def test_of_a_journey_that_may_pause_unseen_only_the_order_is_known() -> None:
     python = {"visit": {"python": "a.py:b", "step_names": ["look", "book"]}}
     made = PACED.but(plan=plan_of(*_trials(PACED.plan), journeys=python))
