@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from seatrial.model.verdict import Bounded, ObjectiveResult, Verdict
+from seatrial.model.verdict import Bounded, ObjectiveResult, Retries, Verdict
 from seatrial.reports.texts import say_in
-from seatrial.reports.wording import bounds, gauge, measured, objective_text
+from seatrial.reports.wording import bounds, gauge, measured, objective_text, retries_line
 
 EN, ZH = say_in("en"), say_in("zh-Hant")
 
@@ -64,3 +64,12 @@ def test_an_objective_is_said_in_the_language_of_the_page() -> None:
     assert objective_text("p95 response time <= 2s for step book", ZH) == "步驟「book」：p95 響應時間 ≤ 2 s"
     assert objective_text("mean service time <= 300ms", ZH) == "平均服務時間 ≤ 300 ms"
     assert objective_text("something of a later grammar", ZH) == "something of a later grammar"
+
+
+def test_retries_are_said_with_what_the_service_met_and_nothing_is_said_where_nobody_may_retry() -> None:
+    many = Retries(count=1234, per_step=0.25, requests_per_s=150.0, amplification=1.25)
+    assert retries_line(many, EN).startswith("Retries: 1,234, 25 % of steps. The service met 150 requests/s, 1.25 ×")
+    assert retries_line(many, ZH).startswith("重試：1,234 次，相當於步驟的 25 %。該服務每秒實收 150 個請求")
+    none = Retries(count=0, per_step=0.0, requests_per_s=80.0, amplification=1.0)
+    assert retries_line(none, EN) == "Retries: none. Nobody gave up waiting to try again."
+    assert retries_line(None, EN) == retries_line(None, ZH) == ""
