@@ -83,9 +83,14 @@ class Tls(Strict):
 class Phase(Strict):
     """Steps that are taken once, outside the results: before a trial's clock starts, or after its last session.
 
+    They are taken by one session of the same engine, with the plan's transport, headers, deadlines and redirects, and
+    last no longer than these allow. A step that fails ends them, unless it says ``on_failure: continue``. A set-up
+    that fails ends the run; a tear-down that fails is told and changes no verdict.
+
     Attributes:
         auth: As whom, where a step does not say otherwise.
-        steps: Requests and pauses, in order. What set-up extracts, every session of the trial has as a variable.
+        steps: Requests and pauses, in order. What set-up extracts, every session of the trial and the tear-down have
+            as variables; no evidence holds it.
     """
 
     auth: Auth | None = None
@@ -105,12 +110,16 @@ class Phase(Strict):
 
 
 class StopRules(Strict):
-    """When a run ends by itself before its plan is through.
+    """When a trial or a run ends by itself before its plan is through.
+
+    A run that ends so is merged, judged and sealed as ever. An answer with a ``seatrial-stop`` field ends every run.
 
     Attributes:
         hopeless: End a trial once a limit can't be kept any more, even if all that is still to come were perfect.
-        url: Path on the target that is asked once a second: the answer 200 with the word ``stop`` ends the run.
-        file: A file, relative to the plan; the run ends when it appears.
+            It fails; the trials after it are run.
+        url: Path on the target that is asked once a second: the answer 200 with the word ``stop`` in its body ends the
+            run. Any other answer, or none within two seconds, changes nothing.
+        file: A file, relative to the plan, that must not be there yet; the run ends when it appears.
     """
 
     hopeless: bool = False
@@ -211,6 +220,14 @@ class Plan(Strict):
         ):
             raise ValueError("not the address of a proxy; write http://host:port")
         return value
+
+    @model_validator(mode="after")
+    def _transport_that_there_is(self) -> Plan:
+        if self.transport == "http/3" and self.proxy is not None:
+            raise rule_broken("HTTP/3 through a proxy, which carries TCP; leave the proxy out, or write http/2", "proxy")
+        if self.transport == "http/3" and not self.target.startswith("https:"):
+            raise rule_broken("HTTP/3 without TLS; write https:// in target, or another transport", "transport")
+        return self
 
     @field_validator("target")
     @classmethod
