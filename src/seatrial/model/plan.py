@@ -229,6 +229,14 @@ class Plan(Strict):
             raise rule_broken("HTTP/3 without TLS; write https:// in target, or another transport", "transport")
         return self
 
+    @model_validator(mode="after")
+    def _transport_that_there_is(self) -> Plan:
+        if self.transport == "http/3" and self.proxy is not None:
+            raise rule_broken("HTTP/3 through a proxy, which carries TCP; leave proxy out, or write http/2", "proxy")
+        if self.transport == "http/3" and not self.target.startswith("https:"):
+            raise rule_broken("HTTP/3 without TLS; write https:// in target, or another transport", "transport")
+        return self
+
     @field_validator("target")
     @classmethod
     def _base_url(cls, value: str) -> str:
