@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from seatrial.model.verdict import Bounded, ObjectiveResult, Retries, Verdict
+from seatrial.model.verdict import Bounded, ObjectiveResult, Reason, Retries, TrialVerdict, Verdict
 from seatrial.reports.texts import say_in
-from seatrial.reports.wording import bounds, gauge, measured, objective_text, retries_line
+from seatrial.reports.wording import bounds, gauge, measured, objective_text, relied_on, retries_line
 
 EN, ZH = say_in("en"), say_in("zh-Hant")
 
@@ -73,3 +73,11 @@ def test_retries_are_said_with_what_the_service_met_and_nothing_is_said_where_no
     none = Retries(count=0, per_step=0.0, requests_per_s=80.0, amplification=1.0)
     assert retries_line(none, EN) == "Retries: none. Nobody gave up waiting to try again."
     assert retries_line(None, EN) == retries_line(None, ZH) == ""
+
+
+def test_an_invalid_trial_says_nothing_of_retries() -> None:
+    none = Retries(count=0, per_step=0.0, requests_per_s=80.0, amplification=1.0)
+    reasons = (Reason(code="validity.not_started"),)
+    told = {"name": "load", "kind": "load", "reasons": reasons, "objectives": (), "retries": none}
+    assert relied_on(TrialVerdict(verdict=Verdict.INVALID, **told)).retries is None
+    assert relied_on(TrialVerdict(verdict=Verdict.FAIL, **told)).retries == none

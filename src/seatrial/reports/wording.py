@@ -58,13 +58,14 @@ class Gauge:
 def relied_on(trial: TrialVerdict) -> TrialVerdict:
     """Return a trial's verdict with nothing in it that could be taken as good news from an INVALID trial.
 
-    There no limit was kept, no level held or broke, and no capacity was found, whatever the figures look like.
+    There no limit was kept, no level held or broke, no capacity was found and nobody was patient, whatever the figures
+    look like.
     """
     if trial.verdict is not Verdict.INVALID:
         return trial
     objectives = tuple(result.model_copy(update={"verdict": Verdict.INVALID}) for result in trial.objectives)
     stages = tuple(stage.model_copy(update={"held": None}) for stage in trial.stages)
-    return trial.model_copy(update={"objectives": objectives, "stages": stages, "capacity": None})
+    return trial.model_copy(update={"objectives": objectives, "stages": stages, "capacity": None, "retries": None})
 
 
 def quantity(value: float, unit: str) -> str:
