@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from tests.engine.served import Engine, Request, Server, answering, ok
 
@@ -45,6 +47,38 @@ def test_a_step_may_follow_fewer_than_the_plan(engine: Engine) -> None:
     assert run.only.outcome is Outcome.CHECK_FAILED
     assert "more than 2 redirects" in run.details
     assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("retry", [{}, {"retry": {"after": "160ms", "most": 1}, "deadline": "160ms"}])
+def test_all_hops_share_the_steps_deadline(retry: dict[str, object], engine: Engine) -> None:
+    def slowly(request: Request) -> bytes:
+        time.sleep(0.07)
+        return moved(f"{request.path}x")
+
+    with Server(answering(slowly)) as server:
+        run = engine.offer(server, {"get": "/", **retry}, hops=20, response_ms=160, once=False)
+    attempts = sorted(run.rows, key=lambda row: row.done_ns)
+    assert [row.outcome for row in attempts] == [Outcome.RETRIED, Outcome.TIMEOUT][-len(attempts) :]
+    assert len(attempts) == 1 + len(retry) // 2
+    begun = attempts[0].intended_ns
+    for row in attempts:
+        # An eighth of it may come on top, and what a busy machine takes; without it 20 hops take 1.4 s.
+        assert 160e6 <= row.done_ns - begun < 400e6
+        begun = row.done_ns
+
+
+def test_a_redirect_that_leads_nowhere_is_reloaded_by_who_reloads_on_errors(engine: Engine) -> None:
+    answers = iter([moved("http://elsewhere.test/"), moved("/round"), moved("/round"), ok(b"fine")])
+    with Server(answering(lambda request: next(answers))) as server:
+        step = {"get": "/", "redirects": 1, "retry": {"after": "1s", "on_error": True}}
+        run = engine.offer(server, step, once=False)
+        assert [request.path for request in server.requests] == ["/", "/", "/round", "/"]
+    rows = sorted(run.rows, key=lambda row: row.done_ns)
+    assert [(row.outcome, row.status) for row in rows] == [
+        (Outcome.RETRIED, 302), (Outcome.RETRIED, 302), (Outcome.OK, 200),
+    ]  # fmt: skip
+    assert rows[-1].intended_ns == rows[0].intended_ns
+    assert "a redirect to another host" in run.details
 
 
 def test_a_redirect_in_a_circle_ends(engine: Engine) -> None:

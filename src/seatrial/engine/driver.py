@@ -14,6 +14,7 @@ from time import monotonic_ns
 from typing import Any, Final
 
 from seatrial.engine.arrivals import Arrival, Source, arrivals_of
+from seatrial.engine.flow import close_flow, journey_broke
 from seatrial.engine.health import HealthMonitor
 from seatrial.engine.http.connection import OPEN, Connection
 from seatrial.engine.http.sources import Route, routes_in_turn
@@ -21,7 +22,7 @@ from seatrial.engine.http.target import Target
 from seatrial.engine.reactor import Reactor
 from seatrial.engine.recorder import Diagnostics, Recorder
 from seatrial.engine.scripted import CompiledJourney
-from seatrial.engine.session import FETCH, PAUSE, REQUEST, Session, StepFailedError, close_flow, journey_broke
+from seatrial.engine.session import FETCH, PAUSE, REQUEST, Session, StepFailedError
 from seatrial.engine.stage import StageDone, StageOrder
 from seatrial.engine.transport import Transport
 from seatrial.engine.users import UserArrivals

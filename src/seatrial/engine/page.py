@@ -12,10 +12,11 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from seatrial.engine.cookies import store_cookies
+from seatrial.engine.flow import close_flow
 from seatrial.engine.http.connection import OPEN, Connection
 from seatrial.engine.redirects import follow, local_address, target_of
 from seatrial.engine.requests import compile_request, origin_of
-from seatrial.engine.session import FETCH, REQUEST, Session, StepFailedError, close_flow
+from seatrial.engine.session import FETCH, REQUEST, Session, StepFailedError
 from seatrial.engine.step import CompiledStep
 from seatrial.model.request import RequestStep
 from seatrial.model.sample import Outcome

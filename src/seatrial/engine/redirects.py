@@ -24,6 +24,7 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD: Final = frozenset({307, 308})
 _SAFE: Final = "%/?:@!$&'()*+,;=-._~[]"
 _OF_A_BODY: Final = (b"content-length:", b"content-type:", b"content-encoding:")
+_PARTS: Final = 8
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -54,7 +55,9 @@ def follow(session: Session, step: Asked, data: bytes, response: Response) -> Ge
         StepFailedError: too many of them, one to another host, or the step's deadline is over; recorded.
     """
     received, sent, method_is_head = 0, session.bytes_out, step.is_head
-    deadline_ns = session.ready_ns + step.wait_ns
+    deadline_ns = session.begun_ns + session.wait_ns
+    # A driver keeps a queue for each length of waiting: what is left is rounded up, so that there are few.
+    part_ns = max(1, session.wait_ns // _PARTS)
     for hop in range(step.hops + 1):
         location = response.headers("location")
         if response.status not in _REDIRECTS or not location:
@@ -71,7 +74,8 @@ def follow(session: Session, step: Asked, data: bytes, response: Response) -> Ge
             raise session.break_off(Outcome.TIMEOUT, "the deadline is over among redirects", received)
         data = _redirected(data, address, response.status, session)
         method_is_head = method_is_head and data.startswith(b"HEAD ")
-        session.hop(data, method_is_head, not data.startswith((b"POST ", b"PATCH ")))
+        left_ns = -(-(deadline_ns - session.ready_ns) // part_ns) * part_ns
+        session.hop(data, left_ns, method_is_head, not data.startswith((b"POST ", b"PATCH ")))
         response = yield REQUEST
         sent += session.bytes_out
         if response.sets_cookies:

@@ -10,15 +10,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Coroutine, Generator
-from inspect import CORO_SUSPENDED, getcoroutinestate
-from pathlib import Path
 from time import monotonic_ns
-from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from seatrial.engine.http.connection import CLOSED, OPEN, Connection, connect_failure
 from seatrial.engine.http.message import Response
-from seatrial.errors import EngineError
 from seatrial.model.sample import NEVER, Outcome
 
 if TYPE_CHECKING:
@@ -26,7 +22,7 @@ if TYPE_CHECKING:
     from seatrial.engine.page import Page
     from seatrial.model.request import Retry
 
-__all__ = ["FETCH", "PAUSE", "REQUEST", "Flow", "Session", "StepFailedError", "close_flow", "journey_broke"]
+__all__ = ["FETCH", "PAUSE", "REQUEST", "Flow", "Session", "StepFailedError"]
 
 REQUEST: Final = 0
 PAUSE: Final = 1
@@ -34,7 +30,6 @@ FETCH: Final = 2
 
 Flow = Generator[int, Any, None] | Coroutine[int, Any, None]
 
-_CLEAN_UPS: Final = 16
 _OK: Final = Outcome.OK  # an enumeration's members are dear to look up
 _NO_ROUNDS: Final[list[tuple[int, int]]] = []
 _NO_CONNECTION: Final = "no connection in"
@@ -179,8 +174,19 @@ class Session:
         self._repeatable = repeatable
         self.first_byte_ns = NEVER
 
-    def hop(self, data: bytes, is_head: bool, repeatable: bool) -> None:
+    @property
+    def wait_ns(self) -> int:
+        """Return how long the exchange under way may take."""
+        return self._wait_ns
+
+    @property
+    def begun_ns(self) -> int:
+        """Return when the attempt under way was sent, or for a further attempt at a step was due."""
+        return self._sent_ns if self._attempt_ns == NEVER else self._attempt_ns
+
+    def hop(self, data: bytes, wait_ns: int, is_head: bool, repeatable: bool) -> None:
         """Set what the next ``REQUEST`` sends as a further part of the current attempt, such as a redirect."""
+        self._wait_ns = wait_ns
         self.first_byte_ns = NEVER
         self._data = data
         self._is_head = is_head
@@ -205,7 +211,15 @@ class Session:
         )
 
     def break_off(self, outcome: Outcome, detail: str, bytes_in: int, status: int = 0) -> StepFailedError:
-        """Record the current step as failed with its last answer, and return the error that says so."""
+        """Record the current step as failed with its last answer, and return the error that says so.
+
+        Where people reload, it is the attempt that has failed.
+        """
+        waited = outcome is Outcome.TIMEOUT
+        if self.reloads is not None and (waited or self.reloads.on_error):
+            self.give_up_attempt(status, bytes_in, self.ready_ns)
+            self.driver.diagnostics.add(self.journey, self.step, Outcome.RETRIED, detail)
+            return StepFailedError(Outcome.RETRIED, detail, waited)
         self.record(outcome, status, bytes_in, self.ready_ns)
         self.driver.diagnostics.add(self.journey, self.step, outcome, detail)
         return StepFailedError(outcome, detail)
@@ -364,36 +378,3 @@ class Session:
         if outcome is not _OK:
             driver.diagnostics.add(self.journey, self.step, outcome, detail)
             raise StepFailedError(outcome, detail)
-
-
-def close_flow(flow: Flow) -> None:
-    """End a session's flow. What a journey in Python still awaits while it cleans up is not sent any more.
-
-    Raises:
-        EngineError: the journey raises something of its own instead of ending.
-    """
-    for _ in range(_CLEAN_UPS):
-        try:
-            flow.close()
-        except StepFailedError:
-            return
-        except RuntimeError as error:
-            if not isinstance(flow, Coroutine) or getcoroutinestate(flow) != CORO_SUSPENDED:
-                raise journey_broke(error) from error
-        except Exception as error:
-            raise journey_broke(error) from error
-        else:
-            return
-
-
-def journey_broke(error: Exception) -> EngineError:
-    """Return the error that ends a run because a journey raised something of its own; names the line."""
-    if isinstance(error, EngineError):
-        return error
-    frames = [
-        frame for frame in extract_tb(error.__traceback__) if Path(frame.filename).parent != Path(__file__).parent
-    ]
-    where = f" (in {frames[0].name}, {Path(frames[0].filename).name} line {frames[0].lineno})" if frames else ""
-    return EngineError(
-        "a journey's own code failed", value=f"{type(error).__name__}: {error}{where}", remedy="Correct the journey."
-    )
