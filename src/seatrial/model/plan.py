@@ -224,14 +224,6 @@ class Plan(Strict):
     @model_validator(mode="after")
     def _transport_that_there_is(self) -> Plan:
         if self.transport == "http/3" and self.proxy is not None:
-            raise rule_broken("HTTP/3 through a proxy, which carries TCP; leave the proxy out, or write http/2", "proxy")
-        if self.transport == "http/3" and not self.target.startswith("https:"):
-            raise rule_broken("HTTP/3 without TLS; write https:// in target, or another transport", "transport")
-        return self
-
-    @model_validator(mode="after")
-    def _transport_that_there_is(self) -> Plan:
-        if self.transport == "http/3" and self.proxy is not None:
             raise rule_broken("HTTP/3 through a proxy, which carries TCP; leave proxy out, or write http/2", "proxy")
         if self.transport == "http/3" and not self.target.startswith("https:"):
             raise rule_broken("HTTP/3 without TLS; write https:// in target, or another transport", "transport")
