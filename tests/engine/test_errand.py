@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.engine.fronted import fronted
 from tests.engine.served import Server, always_ok, answering, ok
 
 from seatrial.engine.errand import Errand, ErrandDone
@@ -138,3 +139,26 @@ def test_a_head_with_the_stop_field_is_counted_each_time_it_comes(tmp_path):
         before = stop_requests()
         run(server, tmp_path, {"get": "/"})
         assert stop_requests() == before
+
+
+@pytest.mark.parametrize(("transport", "spoken"), [("http/1.1", "HTTP/1.1"), ("http/2", "HTTP/2.0")])
+def test_it_speaks_the_plan_s_transport_with_the_plan_s_proof_of_the_certificate(
+    tmp_path, authority, transport, spoken
+):
+    def answer(request: Any) -> bytes:
+        return ok(b"token=abcdef", "seatrial-stop: yes") if request.path == "/base/a" else ok(b"")
+
+    steps = ({"get": "/a", "extract": {"t": {"regex": "=(.*)"}}}, {"get": "/b?${t}", "redirects": 0})
+    with Server(answering(answer)) as server, fronted(tmp_path, server.port, authority.pem()) as front:
+        trusted: Any = {"target": f"https://127.0.0.1:{front.secure}/base", "transport": transport}
+        before = stop_requests()
+        done = run(server, tmp_path, *steps, tls={"ca": str(authority.ca)}, **trusted)
+        assert stop_requests() - before == 1
+        unproven = run(server, tmp_path, *steps, **trusted)
+    assert done.failure is None, done.steps
+    assert [(request.header("x-protocol"), request.path) for request in server.requests] == [
+        (spoken, "/base/a"),
+        (spoken, "/base/b?abcdef"),
+    ]
+    assert unproven.failure is not None
+    assert unproven.failure.outcome is Outcome.TLS_FAILED
