@@ -462,6 +462,16 @@ def test_a_unique_feed_with_too_few_rows_says_how_many_the_trial_needs(tmp_path:
         load_plan(tmp_path / "plan.yaml")
 
 
+def test_json_lines_last_for_a_trial_as_csv_does(tmp_path: Path) -> None:
+    text = GOOD.replace("{csv: patrons.csv, order: cycle}", "patrons.jsonl")
+    text = text.replace("seatrial: 1", "seatrial: 1\narrivals: even")
+    (tmp_path / "patrons.jsonl").write_text('{"id": 1}\n' * 19)
+    (problem,) = problems_of(tmp_path, text)
+    assert problem.what == "19 rows, each to be used once, for 20 sessions of book"
+    (tmp_path / "patrons.jsonl").write_text('{"id": 1}\n' * 20)
+    load_plan(tmp_path / "plan.yaml")
+
+
 def test_a_unique_feed_must_last_for_the_largest_trial_with_all_its_steps(tmp_path: Path) -> None:
     text = GOOD.replace("order: cycle", "order: unique").replace("seatrial: 1", "seatrial: 1\narrivals: even")
     stress = "kind: stress, from: 1 P, to: 2 P, step: 1 P, hold: 2s, objectives: [errors <= 1%]"

@@ -15,9 +15,11 @@ from seatrial.authoring.yaml_plan import LoadedPlan
 from seatrial.engine.arrivals import FeedRows
 from seatrial.engine.http.target import Target
 from seatrial.engine.http.tls import certificate_fingerprint
+from seatrial.engine.multipart import Files
 from seatrial.evidence.bundle import CALIBRATION, ENVIRONMENT, PLAN, POLICY, RELEASE
 from seatrial.evidence.canonical import sha256_hex
 from seatrial.model.plan import plan_document
+from seatrial.model.request import FilePart, RequestStep
 from seatrial.trials.workspace import Workspace, environment_of
 
 __all__ = ["Feeds", "read_feeds", "write_documents"]
@@ -58,6 +60,7 @@ def write_documents(
 
     Raises:
         PlanError: the file of a journey in Python can't be read any more.
+        EngineError: a file to upload can't be read any more.
         RecordingError: the disk refuses.
     """
     facts = {
@@ -83,7 +86,7 @@ def write_documents(
         feeds=facts,
         addresses=[at[0] for _, at in target.addresses] if target else [],
     )
-    further = {"code": _write_code(workspace, loaded), "network": _network(target)}
+    further = {"code": _write_code(workspace, loaded), "network": _network(target), "uploads": _uploads(loaded)}
     workspace.write_json(ENVIRONMENT, environment | further)
 
 
@@ -101,6 +104,21 @@ def _network(target: Target | None) -> dict[str, Any]:
         "client_certificate_sha256": certificate_fingerprint(target.certificate) if target.certificate else None,
     }
     return {name: fact for name, fact in facts.items() if fact}
+
+
+def _uploads(loaded: LoadedPlan) -> dict[str, Any]:
+    """Return size and digest of each file that a step sends, by its path; the files stay out of the evidence.
+
+    Raises:
+        EngineError: a file changed since the plan was checked, so that it can't be sent.
+    """
+    plan, files = loaded.plan, Files(loaded.base)
+    requests = [step for journey in plan.journeys.values() for step in journey.requests]
+    for phase in (plan.set_up, plan.tear_down):
+        requests += [step for step in phase.steps if isinstance(step, RequestStep)] if phase else []
+    parts = (part for step in requests for part in (step.multipart or {}).values())
+    names = dict.fromkeys(part.file for part in parts if isinstance(part, FilePart))
+    return {name: {"bytes": len(files.read(name)), "sha256": sha256_hex(files.read(name))} for name in names}
 
 
 def _write_code(workspace: Workspace, loaded: LoadedPlan) -> dict[str, Any]:
