@@ -183,3 +183,18 @@ def test_a_cycling_feed_gives_rows_by_the_number_of_the_session(engine: Engine) 
         paths = sorted(request.path for request in server.requests)
     assert len(run.rows) >= 6
     assert paths == sorted(f"/p{row.session % 3}" for row in run.rows)
+
+
+def test_a_page_s_resources_are_part_of_the_iteration_and_end_none(engine: Engine) -> None:
+    def answer(request: object) -> bytes:
+        page = b"<html><img src=/1.png><img src=/2.png></html>"
+        return ok(page, "content-type: text/html") if getattr(request, "path", "") == "/" else ok(b"png")
+
+    step = {"get": "/", "name": "page", "resources": True}
+    with Server(answering(answer)) as server:
+        run = engine.offer(server, step, users=Users(2, think=30 * MS), within_ms=130, once=False)
+    for own in iterations(run, 2).values():
+        assert len(own) >= 3
+        assert [[row.step for row in rows] for rows in own] == [[0, 1, 1]] * len(own)
+        for before, after in pairwise(own):
+            assert after[0].intended_ns == max(row.done_ns for row in before) + 30 * MS
