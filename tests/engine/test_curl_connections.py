@@ -209,8 +209,8 @@ def test_the_open_loop_keeps_time_while_an_http2_service_is_slow(engine: Engine,
     assert (run.outcomes, run.details) == ([Outcome.OK] * 60, "")
     assert min(row.done_ns - row.sent_ns for row in run.rows) > 250e6
     lags = sorted(row.sent_ns - row.intended_ns for row in run.rows)
-    assert lags[len(lags) // 2] < 3e6, lags
-    assert lags[-3] < 30e6, lags
+    assert lags[len(lags) // 2] < 20e6, lags  # answers take 300 ms: a loop that waited for them would be as late
+    assert lags[-3] < 100e6, lags
     assert [row.intended_ns for row in sorted(run.rows, key=lambda r: r.session)] == [at for *_, at in run.scheduled]
 
 
