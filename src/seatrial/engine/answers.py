@@ -73,7 +73,10 @@ def _walk_json(walk: _Walk, response: Response, choose: Callable[[int], int]) ->
         return MISSING
     index = choose(len(found))
     value = found[index]
-    return value if exact and type(value) in _SAME_IN_BOTH else _walk_slowly(walk, response)[index]
+    if exact and type(value) not in _SAME_IN_BOTH:
+        again = _walk_slowly(walk, response)  # which may refuse what orjson takes: deep nesting, endless digits
+        return again[index] if index < len(again) else MISSING
+    return value
 
 
 def _walk_slowly(walk: _Walk, response: Response) -> list[Any]:

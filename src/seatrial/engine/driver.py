@@ -291,11 +291,10 @@ class Driver(Reactor):
             return
         try:
             word = flow.throw(error)
-        except (StopIteration, StepFailedError):
-            if session.parent is not None:  # what fetches resources has no steps of its own that it could leave
-                self._finish(session)
-            else:
-                self._give_up(session, session.ready_ns)
+        except StopIteration:  # it went on and is through: nothing is left, nor is anything drawn again
+            self._finish(session)
+        except StepFailedError:
+            self._give_up(session, session.ready_ns)
         except Exception as other:
             raise journey_broke(other) from other
         else:

@@ -125,10 +125,15 @@ class PageLoader:
     """
 
     def __init__(self, page: CompiledStep, base: str, fields: Mapping[str, str]) -> None:
-        step = RequestStep(get="${address}")
+        step, origin = RequestStep(get="/"), origin_of(base)
         # The base's path is in the addresses that a page gives.
-        render = compile_request(step, origin_of(base), fields)
+        render = compile_request(step, origin, fields)
+        self._start, self._path_at = f"GET {origin}".encode(), len(f"GET {origin}/")
         self.step = CompiledStep(page.index + 1, step, render, page.wait_ns, page.hops)
+
+    def render(self, address: str, cookies: Mapping[str, str]) -> bytes:
+        """Return the request of an address that :func:`local_address` gave, whatever slashes it begins with."""
+        return self._start + address.encode() + self.step.render({}, cookies)[self._path_at :]
 
     def load(self, session: Session, data: bytes, response: Response) -> Generator[int, Any, None]:
         """Fetch what the page wants and the session does not have yet; it goes on when all of it is there."""
@@ -154,16 +159,23 @@ def _addresses(session: Session, data: bytes, response: Response) -> list[str]:
 
     tree = LexborHTMLParser(response.body.decode("utf-8", "replace"))
     target, at = session.driver.target, target_of(data)
+    base = tree.css_first("base[href]")
+    beside = "" if base is None else _as_sent(base.attributes["href"] or "")
     named = (node.attributes.get(attribute) for selector, attribute in _SOURCES for node in tree.css(selector))
-    found = (local_address(target, at, name.strip()) for name in named if name)
+    found = (local_address(target, at, _as_sent(name), beside) for name in named if name)
     return [address for address in found if address is not None]
+
+
+def _as_sent(name: str) -> str:
+    """Return an address of a page, which is text, with a character for each byte of its UTF-8."""
+    return name.strip().encode("utf-8", "replace").decode("latin-1")
 
 
 def _fetch_flow(session: Session, page: Page) -> Generator[int, Any, None]:
     """Fetch one resource after another until none is waiting."""
-    step = page.loader.step
+    loader, step = page.loader, page.loader.step
     while page.waiting:
-        data = step.render({"address": page.waiting.popleft()}, session.cookies)
+        data = loader.render(page.waiting.popleft(), session.cookies)
         session.prepare(step.index, data, step.wait_ns, False, True)
         try:
             response = yield REQUEST

@@ -62,7 +62,6 @@ def follow(session: Session, step: Asked, data: bytes, response: Response) -> Ge
         location = response.headers("location")
         if response.status not in _REDIRECTS or not location:
             response.size += received
-            session.bytes_out = sent
             return response
         received += response.size
         address = local_address(session.driver.target, target_of(data), location[0])
@@ -77,7 +76,7 @@ def follow(session: Session, step: Asked, data: bytes, response: Response) -> Ge
         left_ns = -(-(deadline_ns - session.ready_ns) // part_ns) * part_ns
         session.hop(data, left_ns, method_is_head, not data.startswith((b"POST ", b"PATCH ")))
         response = yield REQUEST
-        sent += session.bytes_out
+        session.bytes_out = sent = sent + session.bytes_out
         if response.sets_cookies:
             store_cookies(session.cookies, response.headers("set-cookie"))
     raise session.break_off(Outcome.CHECK_FAILED, f"more than {step.hops} redirects", received, response.status)
@@ -92,15 +91,22 @@ def target_of(data: bytes) -> str:
     return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
-def local_address(target: Target, at: str, reference: str) -> str | None:
+def local_address(target: Target, at: str, reference: str, base: str = "") -> str | None:
     """Return what ``reference`` on the page ``at`` names on the target, as a request writes it.
+
+    Args:
+        target: Where requests go.
+        at: Path and query.
+        reference: An address, whole or relative; a character for each byte.
+        base: What relative ones on this page are relative to, itself maybe relative to the page.
 
     Returns:
         Path and query; None where it is on another host, is no address of HTTP, or can't be one.
     """
     scheme = "https" if target.tls else "http"
     try:
-        parts = urlsplit(urljoin(f"{scheme}://{target.authority}{at}", reference))
+        whole = urljoin(f"{scheme}://{target.authority}{at}", base)
+        parts = urlsplit(urljoin(whole, reference))
         same = parts.scheme == scheme and (parts.hostname or "") == target.host.lower()
         if not same or (parts.port or _PORTS[scheme]) != target.port:
             return None

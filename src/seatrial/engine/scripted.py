@@ -136,7 +136,7 @@ def _special(session: Session, step: CompiledStep, data: bytes) -> Generator[int
             raise
         return
     if step.page is not None:
-        yield from step.page.load(session, data, response)
+        yield from step.page.load(session, session.asked, response)
 
 
 def _attempts(session: Session, step: CompiledStep, data: bytes) -> Generator[int, Any, Any]:

@@ -175,6 +175,11 @@ class Session:
         self.first_byte_ns = NEVER
 
     @property
+    def asked(self) -> bytes:
+        """Return the last request, as it was after redirects."""
+        return self._data
+
+    @property
     def wait_ns(self) -> int:
         """Return how long the exchange under way may take."""
         return self._wait_ns
@@ -209,6 +214,7 @@ class Session:
             self.bytes_out,
             bytes_in,
         )
+        self.bytes_out = 0  # they are this attempt's alone
 
     def break_off(self, outcome: Outcome, detail: str, bytes_in: int, status: int = 0) -> StepFailedError:
         """Record the current step as failed with its last answer, and return the error that says so.
@@ -335,6 +341,7 @@ class Session:
                 self.driver.diagnostics.add(self.journey, self.step, Outcome.RETRIED, detail)
                 self.driver.fail(self, StepFailedError(Outcome.RETRIED, detail, waited))
                 return
+        self.reloads = None  # the step has its record, should the stage end before the session hears of it
         self.record(outcome, 0, received, now)
         self.driver.diagnostics.add(self.journey, self.step, outcome, detail)
         self.driver.fail(self, StepFailedError(outcome, detail))
