@@ -206,6 +206,14 @@ def test_a_css_selector_takes_texts_or_an_attribute_of_a_page() -> None:
         assert extracted(nothing, response) is MISSING
 
 
+@given(body=st.binary(max_size=60) | st.text('<>/=p a"&;!-\0', max_size=60).map(str.encode))
+def test_any_bytes_give_texts_or_nothing_to_a_selector(body: bytes) -> None:
+    response = response_of(body, "Content-Type: text/html")
+    for source in ({"css": "p"}, {"css": "*", "pick": "last"}, {"css": "p", "attribute": "a"}):
+        found = extracted(source, response)
+        assert found is MISSING or isinstance(found, str)
+
+
 def test_a_page_in_another_charset_is_read_as_its_head_says() -> None:
     page = "<p>康樂</p>".encode("big5")
     response = response_of(page, 'Content-Type: text/html; charset="Big5"')
