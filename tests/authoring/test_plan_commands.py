@@ -81,7 +81,17 @@ def test_the_plan_of_the_architecture_is_a_plan_by_the_schema_and_by_the_reader(
     assert "Journey book (100 % of sessions): list sessions, book" in shown
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.yaml")), ids=lambda path: str(path.relative_to(EXAMPLES)))
+def example_plans() -> list[Path]:
+    """Return the plans among the examples: what begins with the version of the grammar of plans."""
+    written = re.compile(r"^seatrial:", re.MULTILINE)
+    return sorted(path for path in EXAMPLES.rglob("*.yaml") if written.search(path.read_text(encoding="utf-8")))
+
+
+def test_there_are_examples() -> None:
+    assert len(example_plans()) >= 4
+
+
+@pytest.mark.parametrize("path", example_plans(), ids=lambda path: str(path.relative_to(EXAMPLES)))
 def test_every_example_is_a_plan_by_the_schema(path: Path) -> None:
     assert list(schema().iter_errors(YAML(typ="safe", pure=True).load(path))) == []
 
