@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args
@@ -14,12 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from seatrial.authoring.forecasts import load_forecast
 from seatrial.authoring.policies import load_policy
 from seatrial.authoring.problems import shorten, split_message
 from seatrial.authoring.sentences import NOUNS, UNMAPPED, translate
 from seatrial.authoring.validation import PARTS, did_you_mean
 from seatrial.authoring.yaml_plan import load_plan
 from seatrial.errors import PlanError, PolicyError
+from seatrial.model.forecast import FACTORS, Forecast
 from seatrial.model.plan import Plan
 from seatrial.model.policy import Policy
 
@@ -91,6 +94,22 @@ PLAN: dict[str, Any] = {
     ],
 }  # fmt: skip
 POLICY = load_policy("demo").policy.as_document()
+
+_SAID = {"source": "s"}
+FORECAST: dict[str, Any] = {
+    "forecast": 1, "title": "x", "people": {"count": 9, "of": "population", **_SAID}, "growth": {"times": 2, **_SAID},
+    "coming": {"share": "10%", **_SAID}, "peak_hour": {"share": "50%", **_SAID},
+    "rush": {"at": "07:00", "first": [{"within": "1min", "share": "10%"}, {"within": "9min", "share": "90%"}], **_SAID},
+    "busiest_minute": {"times": 1.5, **_SAID}, "retries": {"per_person": 0.5, **_SAID},
+    "bots": {"share": "1%", **_SAID},
+    "journeys": {"j": {"lasts": "9s", "weight": 2, **_SAID}},
+    "cases": {"high": {factor: {"times": 1.1, **_SAID} for factor in FACTORS}},
+}  # fmt: skip
+LOADERS: dict[str, Any] = {
+    "Plan": load_plan,
+    "Policy": lambda path: load_policy(str(path)),
+    "Forecast": load_forecast,
+}
 
 JARGON = re.compile(r"Input|input_|valid |pydantic|type=|dict|tuple|NoneType|function-|ctx|Traceback")
 WRONG = [
@@ -178,6 +197,28 @@ def test_a_policy_wrong_in_any_place_is_described_in_plain_sentences(
         check_problems(error)
 
 
+@SETTINGS
+@given(
+    of=st.sampled_from(["rush", "busiest_minute"]),
+    place=st.sampled_from(places(FORECAST)),
+    action=ACTIONS,
+    wrong=st.sampled_from([*WRONG, "0%", "101%", "50%", 1e9]),
+)
+def test_a_forecast_wrong_in_any_place_is_described_in_plain_sentences(
+    of: str, place: tuple[Any, ...], action: str, wrong: Any, tmp_path: Path
+) -> None:
+    document = mutated(FORECAST, place, action, wrong)
+    if isinstance(document, dict):
+        document.pop(of, None)
+        with suppress(AttributeError, KeyError, TypeError):
+            document["cases"]["high"].pop(of, None)
+    (tmp_path / "forecast.yaml").write_text(json.dumps(document))
+    try:
+        load_forecast(tmp_path / "forecast.yaml")
+    except PlanError as error:
+        check_problems(error)
+
+
 def models_in(annotation: Any, known: frozenset[type[BaseModel]] = frozenset()) -> frozenset[type[BaseModel]]:
     """Return every model below a type, ``known`` among them: steps hold steps."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -191,13 +232,13 @@ def models_in(annotation: Any, known: frozenset[type[BaseModel]] = frozenset()) 
 
 
 def test_every_part_of_a_document_has_its_known_keys() -> None:
-    assert models_in(Plan) | models_in(Policy) == set(PARTS.values())
+    assert models_in(Plan) | models_in(Policy) | models_in(Forecast) == set(PARTS.values())
 
 
 @pytest.mark.parametrize("pattern", [p for p in PARTS if p not in ("Plan/journeys/*/feed/*",)])
 def test_an_unknown_key_anywhere_gets_its_nearest_known_one(pattern: str, tmp_path: Path) -> None:
     root, *path = pattern.split("/")
-    document = copy.deepcopy(PLAN if root == "Plan" else POLICY)
+    document = copy.deepcopy({"Plan": PLAN, "Policy": POLICY, "Forecast": FORECAST}[root])
     holder: Any = document
     kinds = ("steps", "spike", "sine", "curve", "burst")
     shaped = next((2 + kinds.index(element) for element in path if path[:1] == ["trials"] and element in kinds), 2)
@@ -218,7 +259,7 @@ def test_an_unknown_key_anywhere_gets_its_nearest_known_one(pattern: str, tmp_pa
     (tmp_path / "f.csv").write_text("id\n1\n")
     (tmp_path / "f.jsonl").write_text('{"id": 1}\n')
     with pytest.raises((PlanError, PolicyError)) as caught:
-        load_plan(tmp_path / "document.yaml") if root == "Plan" else load_policy(str(tmp_path / "document.yaml"))
+        LOADERS[root](tmp_path / "document.yaml")
     (problem,) = [p for p in caught.value.problems if p.what == "an unknown key"]  # type: ignore[attr-defined]
     assert (problem.value, problem.remedy) == (f"{known}z", f"Did you mean {known}?")
 

@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 from seatrial.authoring.counts import count_sessions, is_countable
 from seatrial.authoring.feeders import FeedTable, read_feed
 from seatrial.authoring.files import check_stop_file, check_tls
+from seatrial.authoring.forecasts import check_forecast
 from seatrial.authoring.journey_checks import JourneyCheck
 from seatrial.authoring.problems import ProblemList
 from seatrial.authoring.scopes import Scope
@@ -100,6 +101,7 @@ class PlanChecks:
             check_headers(headers, self.problems, templates=False)
         check_tls(self.root.get("tls"), self.base, self.problems)
         check_stop_file(self.root.get("stop", "file"), self.base, self.problems)
+        check_forecast(self.root.get("demand"), self.base, self.problems)
         self._scopes()
         trials = self._trials()
         self._authorisation(trials)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from seatrial.authoring.problems import ProblemList
 from seatrial.authoring.validation import validate
-from seatrial.authoring.yaml_plan import read_source
-from seatrial.authoring.yaml_source import UnreadableError, read_yaml
+from seatrial.authoring.yaml_source import UnreadableError, read_source, read_yaml
 from seatrial.errors import PolicyError, Problem
 from seatrial.model.policy import Policy
 

@@ -14,6 +14,19 @@ from seatrial.authoring.problems import ProblemList
 from seatrial.authoring.sentences import NOUNS, translate
 from seatrial.authoring.yaml_source import Node
 from seatrial.model.answer import Check, Extract, Size
+from seatrial.model.forecast import (
+    Bots,
+    BusiestMinute,
+    Case,
+    Forecast,
+    JourneyTime,
+    OpeningPart,
+    OpeningRush,
+    People,
+    PerPerson,
+    ShareOf,
+    Times,
+)
 from seatrial.model.journey import Feed, Journey
 from seatrial.model.plan import Authorisation, Deadlines, Demand, Phase, Plan, StopRules, Tls
 from seatrial.model.policy import Acceptance, Policy, Required, Validity
@@ -79,6 +92,19 @@ PARTS: dict[str, type[BaseModel]] = {
     "Policy/validity": Validity,
     "Policy/acceptance": Acceptance,
     "Policy/acceptance/mandatory/*": Required,
+    "Forecast": Forecast,
+    "Forecast/people": People,
+    "Forecast/growth": Times,
+    "Forecast/coming": ShareOf,
+    "Forecast/peak_hour": ShareOf,
+    "Forecast/rush": OpeningRush,
+    "Forecast/rush/first/*": OpeningPart,
+    "Forecast/busiest_minute": BusiestMinute,
+    "Forecast/retries": PerPerson,
+    "Forecast/bots": Bots,
+    "Forecast/journeys/*": JourneyTime,
+    "Forecast/cases/*": Case,
+    "Forecast/cases/*/*": Times,
 }
 
 

@@ -6,18 +6,17 @@ Nothing in a plan is executed: it is data, whoever wrote it.
 from __future__ import annotations
 
 import hashlib
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from seatrial.authoring.plan_checks import PlanChecks
 from seatrial.authoring.problems import ProblemList
 from seatrial.authoring.validation import validate
-from seatrial.authoring.yaml_source import MAX_BYTES, UnreadableError, read_yaml
+from seatrial.authoring.yaml_source import UnreadableError, read_source, read_yaml
 from seatrial.errors import PlanError
 from seatrial.model.plan import Plan
 
-__all__ = ["LoadedPlan", "load_plan", "read_plan", "read_source"]
+__all__ = ["LoadedPlan", "load_plan", "read_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +84,3 @@ def read_plan(source: bytes, name: str) -> Plan:
     if plan is None or len(problems):
         raise PlanError(problems.in_order())
     return plan
-
-
-def read_source(path: Path, problems: ProblemList) -> bytes:
-    """Return the bytes of a document, at most one more than the limit that :func:`read_yaml` keeps.
-
-    Raises:
-        UnreadableError: no such file, or not a file; the reason is in ``problems``.
-    """
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            problems.add(0, "this is not a file", path.name, "Name a YAML file.")
-            raise UnreadableError
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no such name is possible"
-        problems.add(0, f"this can't be read ({reason})", None, "Check the name and the rights of the file.")
-        raise UnreadableError from error

@@ -12,8 +12,10 @@ refused as soon as it passes 20,000 values.
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ruamel.yaml import YAML
@@ -21,7 +23,7 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from seatrial.authoring.problems import ProblemList
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_LINE", "MAX_NODES", "Node", "UnreadableError", "read_yaml"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_LINE", "MAX_NODES", "Node", "UnreadableError", "read_source", "read_yaml"]
 
 MAX_BYTES = 1 << 20
 MAX_LINE = 1 << 16  # the scanner takes quadratic time over some endless tokens
@@ -105,6 +107,24 @@ def read_yaml(source: bytes, problems: ProblemList) -> Node:
     except Exception as error:  # the scanner meets some malformed escapes and directives with a bare error
         line = builder.last_line
         problems.add(line, "not YAML", _line(text, line), "Check indentation, colons, brackets and quotes.")
+        raise UnreadableError from error
+
+
+def read_source(path: Path, problems: ProblemList) -> bytes:
+    """Return the bytes of a document, at most one more than the limit that :func:`read_yaml` keeps.
+
+    Raises:
+        UnreadableError: no such file, or not a file; the reason is in ``problems``.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            problems.add(0, "this is not a file", path.name, "Name a YAML file.")
+            raise UnreadableError
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no such name is possible"
+        problems.add(0, f"this can't be read ({reason})", None, "Check the name and the rights of the file.")
         raise UnreadableError from error
 
 

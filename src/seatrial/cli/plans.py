@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seatrial.cli.demand import demand
+
 if TYPE_CHECKING:
     from seatrial.authoring.counts import SessionCount
     from seatrial.authoring.yaml_plan import LoadedPlan
@@ -25,11 +27,12 @@ _MOST_STRETCHES = 8
 
 
 def register(app: typer.Typer) -> None:
-    """Add ``plan check``, ``plan schema`` and ``plan curve`` to ``app``."""
+    """Add ``plan check``, ``plan schema``, ``plan curve`` and ``plan demand`` to ``app``."""
     plan = typer.Typer(help="Look at a plan without running it.", no_args_is_help=True)
     plan.command("check")(_check)
     plan.command("schema")(_schema)
     plan.command("curve")(_curve)
+    plan.command("demand")(demand)
     app.add_typer(plan, name="plan")
 
 

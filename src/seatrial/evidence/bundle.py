@@ -2,6 +2,7 @@
 
 plan.json            the normalised plan            plan.yaml | plan.py   the plan as it was read
 policy.json          the policy in force            release.json          what was tried (optional)
+forecast.json        the normalised forecast        forecast.yaml         the same as it was read (both optional)
 environment.json     where it ran                   journal.jsonl         what happened, in order
 calibration.json     what the generator was shown to be able to offer (optional)
 verdict.json         the verdict                    report.html           for people
@@ -25,6 +26,8 @@ from seatrial.evidence.manifest import MANIFEST
 __all__ = [
     "CALIBRATION",
     "ENVIRONMENT",
+    "FORECAST",
+    "FORECAST_SOURCE",
     "JOURNAL",
     "MAX_JOURNAL_BYTES",
     "PLAN",
@@ -46,6 +49,8 @@ PLAN = "plan.json"
 PLAN_SOURCES = ("plan.yaml", "plan.py")
 POLICY = "policy.json"
 RELEASE = "release.json"
+FORECAST = "forecast.json"
+FORECAST_SOURCE = "forecast.yaml"
 ENVIRONMENT = "environment.json"
 CALIBRATION = "calibration.json"
 JOURNAL = "journal.jsonl"

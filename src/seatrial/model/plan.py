@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from seatrial.model.document import Duration, Name, Rate, Strict, rule_broken
+from seatrial.model.document import Duration, Identifier, Name, Rate, Strict, rule_broken
 from seatrial.model.journey import Journey
 from seatrial.model.profile import Arrivals
 from seatrial.model.request import Auth, RequestStep
@@ -42,10 +42,20 @@ class Demand(Strict):
     Attributes:
         peak: P, journeys per second in the high case.
         source: Where the figure comes from.
+        forecast: A file with the assumptions that it follows from, relative to the plan.
+        case: The forecast's case that P is; ``high`` where it is left out.
     """
 
     peak: Rate
     source: str | None = None
+    forecast: str | None = None
+    case: Identifier | None = None
+
+    @model_validator(mode="after")
+    def _case_of_a_forecast(self) -> Demand:
+        if self.case is not None and self.forecast is None:
+            raise rule_broken("a case without its forecast; write forecast: and the file beside it", "case")
+        return self
 
 
 class Deadlines(Strict):

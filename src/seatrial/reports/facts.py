@@ -31,7 +31,8 @@ def facts(view: ReportView, say: Say) -> tuple[Fact, ...]:
     found = []
     if view.plan:
         demand = view.plan.demand
-        note = say("fact.peak_source", source=demand.source) if demand.source else say("fact.peak_no_source")
+        source = demand.source or demand.forecast
+        note = say("fact.peak_source", source=source) if source else say("fact.peak_no_source")
         found.append(Fact(say("fact.peak"), say("fact.peak_value", rate=format_number(demand.peak)), note))
     valid = [trial for trial in view.verdict.trials if trial.verdict is not Verdict.INVALID]
     load = next((trial for trial in valid if trial.kind == "load" and trial.stages), None)

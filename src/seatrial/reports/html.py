@@ -19,6 +19,7 @@ from seatrial.model.release import Subject
 from seatrial.model.verdict import Reason, StageResult
 from seatrial.reports.facts import facts
 from seatrial.reports.figures import Figure, health_figures, trial_figures
+from seatrial.reports.forecast import shown_forecast
 from seatrial.reports.reading import Diagnostic
 from seatrial.reports.strain import strain_rows
 from seatrial.reports.texts import Say, say_in
@@ -59,6 +60,7 @@ def render_html(view: ReportView, language: Language = "en") -> str:
         run_reasons=_sentences(run.reasons, language),
         missing=[say(f"missing.{m.code}", part=m.part, detail=m.detail) for m in view.missing],
         facts=facts(view, say),
+        forecast=shown_forecast(view, language, say),
         rows=_objective_rows(view, say),
         confidence=f"{view.policy.validity.confidence * 100:g} %" if view.policy else "–",
         trials=trials,

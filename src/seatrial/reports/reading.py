@@ -13,6 +13,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from seatrial.errors import SeatrialError
+from seatrial.model.forecast import Forecast
 from seatrial.model.health import HEALTH_COLUMNS
 from seatrial.model.journal import Event, read_journal
 from seatrial.model.plan import Plan
@@ -96,6 +97,11 @@ class Reader:
     def policy(self) -> Policy | None:
         """Return the policy in force."""
         return self._read("policy.json", Policy.model_validate_json)
+
+    def forecast(self, plan: Plan | None) -> Forecast | None:
+        """Return the forecast that the plan names; None where it names none."""
+        named = plan is not None and plan.demand.forecast is not None
+        return self._read("forecast.json", Forecast.model_validate_json) if named else None
 
     def release(self) -> Release | None:
         """Return what was tried; its absence is a fact of its own, because then no release is bound."""

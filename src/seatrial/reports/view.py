@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from seatrial.model.forecast import Forecast
 from seatrial.model.journal import Ending, Event, StageLog, TrialLog, trial_log
 from seatrial.model.plan import Plan, trial_slug
 from seatrial.model.policy import Policy
@@ -95,6 +96,7 @@ class ReportView:
         verdict: Recomputed from the raw records.
         plan: None when it can't be read.
         policy: None when it can't be read.
+        forecast: What P follows from; None when the plan names none or it can't be read.
         release: What was tried; None when the evidence binds no release.
         environment: (dotted name, value) pairs, in the document's order.
         digests: (path in the bundle, SHA-256) pairs of the documents read.
@@ -106,6 +108,7 @@ class ReportView:
     verdict: RunVerdict
     plan: Plan | None
     policy: Policy | None
+    forecast: Forecast | None
     release: Release | None
     environment: tuple[tuple[str, str], ...]
     digests: tuple[tuple[str, str], ...]
@@ -132,6 +135,7 @@ def report_view(bundle_dir: Path, verdict: RunVerdict) -> ReportView:
         verdict=verdict,
         plan=plan,
         policy=policy,
+        forecast=reader.forecast(plan),
         release=release,
         environment=tuple(_flat(environment)),
         digests=tuple(sorted(reader.digests.items())),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.authoring.feeders import read_feed
+from seatrial.authoring.forecasts import forecast_of
 from seatrial.authoring.policies import LoadedPolicy
 from seatrial.authoring.python_plan import inspect_journey
 from seatrial.authoring.yaml_plan import LoadedPlan
@@ -16,8 +17,9 @@ from seatrial.engine.arrivals import FeedRows
 from seatrial.engine.http.target import Target
 from seatrial.engine.http.tls import certificate_fingerprint
 from seatrial.engine.multipart import Files
-from seatrial.evidence.bundle import CALIBRATION, ENVIRONMENT, PLAN, POLICY, RELEASE
+from seatrial.evidence.bundle import CALIBRATION, ENVIRONMENT, FORECAST, FORECAST_SOURCE, PLAN, POLICY, RELEASE
 from seatrial.evidence.canonical import sha256_hex
+from seatrial.model.forecast import forecast_document
 from seatrial.model.plan import plan_document
 from seatrial.model.request import FilePart, RequestStep
 from seatrial.trials.workspace import Workspace, environment_of
@@ -71,6 +73,9 @@ def write_documents(
     workspace.write("plan.yaml", loaded.source)
     workspace.write_json(PLAN, plan_document(loaded.plan))
     workspace.write_json(POLICY, policy.policy.as_document())
+    if (forecast := forecast_of(loaded.plan.demand, loaded.base)) is not None:
+        workspace.write(FORECAST_SOURCE, forecast.source)
+        workspace.write_json(FORECAST, forecast_document(forecast.forecast))
     if release is not None:
         workspace.write(RELEASE, release)
     if calibration is not None:
