@@ -1,15 +1,29 @@
-"""Journeys where services, pages and stages end otherwise than one hopes: what the records say then, on real sockets."""
+"""Journeys where services, pages and stages end otherwise than hoped: what the records say then, on real sockets."""
 
 from __future__ import annotations
 
+import os
+import select
 import socket
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from resource import RLIMIT_NOFILE, getrlimit, setrlimit
+from time import monotonic_ns, sleep
 
 import pytest
-from tests.engine.served import Engine, Peer, Request, Run, Server, answering, ok
+from tests.engine.served import Engine, Peer, Request, Run, Server, always_ok, answering, ok
 
 from seatrial.engine.arrivals import FeedRows
+from seatrial.engine.driver import Driver
+from seatrial.engine.health import HealthMonitor
+from seatrial.engine.python_session import PythonSession
+from seatrial.engine.reactor import Reactor
+from seatrial.engine.session import Session
 from seatrial.model.sample import Outcome
+from seatrial.model.users import Users
+from seatrial.units import MS, SECOND
 
 HTML = "Content-Type: text/html; charset=utf-8"
 
@@ -42,7 +56,7 @@ def test_a_resource_that_fails_last_ends_neither_the_session_nor_adds_steps(how:
 
     with Server(script) as server:
         steps = [{"get": "/", "resources": True}, {"repeat": 2, "steps": [{"get": "/after"}]}]
-        run = engine.offer(server, *steps, response_ms=80, once=False)
+        run = engine.offer(server, *steps, response_ms=250 if how == "silent" else 2000, once=False)
     failed = "timeout" if how == "silent" else "protocol_error"
     assert by_step(run) == {0: ["ok"], 1: sorted([failed, "ok"]), 2: ["ok", "ok"]}
 
@@ -175,3 +189,175 @@ def test_a_step_that_fails_among_redirects_has_the_bytes_of_all_hops(end: str, e
         received = sum(len(answer(r)) for r in server.requests)
     assert run.only.outcome is Outcome.CHECK_FAILED
     assert (run.only.bytes_out, run.only.bytes_in) == (sent, received)
+
+
+# -- the end of a stage, and what waits for it -------------------------------------------------------------------
+
+
+class HeldUp:
+    """Gives the second session its row late, once no further file can be opened."""
+
+    def row(self, ordinal: int, session: Session) -> str:
+        if ordinal:
+            setrlimit(RLIMIT_NOFILE, (3, getrlimit(RLIMIT_NOFILE)[1]))  # what is open stays open
+            sleep(0.09)
+        return "x"
+
+
+def test_a_reload_that_finds_no_means_as_the_stage_ends_is_one_record(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits, close = getrlimit(RLIMIT_NOFILE), Driver.close
+
+    def close_with_means(driver: Driver) -> None:
+        setrlimit(RLIMIT_NOFILE, limits)
+        close(driver)
+
+    monkeypatch.setattr(Driver, "close", close_with_means)
+    with Server(lambda peer: peer.wait_for_close()) as server:
+        step = {"get": "/", "retry": {"after": "50ms", "most": 3}}
+        feeds = {"row": HeldUp()}
+        run = engine.offer(server, step, sessions=2, within_ms=60, drain_ms=40, feeds=feeds, once=False)
+    assert [row.outcome for row in run.rows if row.session == 0] == [Outcome.RETRIED, Outcome.UNSENT]
+    assert [row.outcome for row in run.rows if row.session == 1] == [Outcome.UNSENT]
+
+
+def test_who_reloads_does_so_in_time_also_where_nothing_else_happens(engine: Engine) -> None:
+    with Server(answering(lambda _: None)) as server:
+        retry = {"after": "15ms", "most": 5}
+        run = engine.offer(server, {"get": "/", "retry": retry}, response_ms=15, once=False)
+    rows = sorted(run.rows, key=lambda row: row.done_ns)
+    assert len(rows) == 6
+    assert rows[-1].done_ns - rows[0].intended_ns < 350e6
+
+
+def test_users_are_offered_until_the_instant_of_a_cut_and_not_beyond(engine: Engine) -> None:
+    cut_ns: list[int] = []
+
+    async def visit(session: PythonSession) -> None:
+        if session._session.number == 0:
+            cut_ns.append(monotonic_ns() + 300 * MS)
+            session._session.driver.stop(cut_ns[0])
+        await session.get("/", name="a")
+
+    with Server(always_ok) as server:
+        users = Users(4, ramp_ns=80 * MS, think=20 * MS)
+        run = engine.offer(server, python={("a",): visit}, users=users, within_ms=20_000)
+    intended = sorted(row.intended_ns for row in run.rows)
+    assert cut_ns[0] - 100 * MS < intended[-1] < cut_ns[0]
+    assert {row.session % 4 for row in run.rows} == {0, 1, 2, 3}
+    assert run.done.drained_ns >= cut_ns[0]
+
+
+class Late:
+    """Holds the last session up until all the others have waited for too long."""
+
+    def row(self, ordinal: int, session: Session) -> str:
+        if ordinal == 199:
+            sleep(0.15)
+        return "x"
+
+
+def test_a_flood_of_deadlines_is_taken_in_turns(engine: Engine) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as frozen:
+        port = frozen.getsockname()[1]
+        run = engine.offer(port, {"get": "/"}, sessions=200, within_ms=50, response_ms=80, feeds={"row": Late()})
+    assert run.outcomes == [Outcome.TIMEOUT] * 200
+    at_once = Counter(row.done_ns for row in run.rows)  # the instant at which a turn begins
+    assert len(at_once) >= 4
+    assert max(at_once.values()) == 64
+
+
+# -- connections -------------------------------------------------------------------------------------------------
+
+
+def test_pages_lend_their_connections_to_the_pool_and_no_two_sessions_hold_one(engine: Engine) -> None:
+    """Each connection's server would notice a second request before its answer."""
+    early: list[bytes] = []
+
+    def script(peer: Peer) -> None:
+        while (request := peer.request()) is not None:
+            peer.sock.setblocking(False)
+            with suppress(BlockingIOError):
+                early.append(peer.sock.recv(1, socket.MSG_PEEK))
+            peer.sock.setblocking(True)
+            kind = request.path[:2]
+            body = page_of(*(f"/r{request.path[2:]}-{i}" for i in range(8))) if kind == "/p" else request.path.encode()
+            peer.send(ok(body, HTML))
+
+    rows = FeedRows(("id",), [(i,) for i in range(60)], "unique")
+    steps = [
+        {"get": "/p${row.id}", "resources": True},
+        {"pause": "3ms"},
+        {"get": "/x${row.id}"},
+    ]
+    with Server(script) as server:
+        run = engine.offer(server, *steps, sessions=60, within_ms=300, shared=True, feeds={"row": rows}, once=False)
+        assert server.connections < 120
+    assert {row.outcome for row in run.rows} == {Outcome.OK}
+    assert Counter(row.step for row in run.rows) == {0: 60, 1: 480, 2: 60}
+    assert early == []
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_post_is_never_sent_twice_whatever_closes_beneath_it(shared: bool, engine: Engine) -> None:
+    def script(peer: Peer) -> None:
+        while (request := peer.request()) is not None:
+            if request.path == "/twice" and peer.number % 2:
+                peer.reset()
+                return
+            peer.send(ok(b"", "Location: /twice", status=307) if request.path == "/" else ok())
+
+    with Server(script) as server:
+        step = {"post": "/", "json": {"n": "${row.id}"}}
+        rows = FeedRows(("id",), [(i,) for i in range(30)], "unique")
+        run = engine.offer(server, step, sessions=30, within_ms=60, hops=3, shared=shared, feeds={"row": rows})
+        bodies = Counter(r.body for r in server.requests if r.path == "/twice")
+    assert max(bodies.values()) == 1
+    assert {row.outcome for row in run.rows} == {Outcome.OK, Outcome.PROTOCOL_ERROR}
+
+
+class Listening:
+    """Takes the events of a socket."""
+
+    def __init__(self, then: Callable[[], None] | None = None) -> None:
+        self.heard: list[int] = []
+        self._then = then
+
+    def on_event(self, mask: int) -> None:
+        self.heard.append(mask)
+        if self._then is not None:
+            self._then()
+
+
+def test_who_takes_the_number_of_a_closed_descriptor_hears_nothing_that_was_meant_for_it(tmp_path: Path) -> None:
+    health = HealthMonitor(tmp_path / "health", 0)
+    reactor = Reactor(health)
+    pairs = [socket.socketpair() for _ in range(2)]
+    (first, tell_first), (second, tell_second) = pairs
+    fd, newcomer = second.fileno(), Listening()
+    ours, theirs = socket.socketpair()
+
+    def take_over() -> None:
+        first.recv(1)
+        reactor.forget(fd)
+        second.close()
+        os.dup2(ours.fileno(), fd)
+        reactor.register(fd, newcomer, select.EPOLLIN)
+
+    try:
+        reactor.register(first.fileno(), Listening(take_over), select.EPOLLIN)
+        reactor.register(fd, Listening(), select.EPOLLIN)
+        tell_first.send(b"x")
+        tell_second.send(b"x")
+        reactor.wait(monotonic_ns(), monotonic_ns() + SECOND, True)
+        assert newcomer.heard == []
+        theirs.send(b"x")
+        reactor.wait(monotonic_ns(), monotonic_ns() + SECOND, True)
+        assert newcomer.heard == [select.EPOLLIN]
+    finally:
+        reactor.close_all()
+        health.close()
+        os.close(fd)
+        for sock in (first, tell_first, tell_second, ours, theirs):
+            sock.close()

@@ -141,6 +141,13 @@ class Driver(Reactor):
                 return connection
         return None
 
+    def pool(self, connections: list[Connection]) -> list[Connection]:
+        """Take idle connections into the shared pool, if there is one; return those that it does not take."""
+        if not self._shared:
+            return connections
+        self._idle += connections
+        return []
+
     def fail(self, session: Session, error: StepFailedError) -> None:
         """Throw ``error`` into the session in the next turn (not now: its flow may be running)."""
         self._failed.append((session, error))
@@ -237,7 +244,7 @@ class Driver(Reactor):
         while True:
             now = monotonic_ns()
             if self._stop_by_ns != NEVER and (upcoming is None or upcoming.at_ns >= self._cut_ns):
-                upcoming, load_over_ns = None, now
+                upcoming, load_over_ns = None, min(load_over_ns, max(now, self._cut_ns))
                 give_up_ns = min(give_up_ns, self._stop_by_ns)
             admitted = 0
             while upcoming is not None and upcoming.at_ns <= now and admitted < _ADMIT:
@@ -245,7 +252,7 @@ class Driver(Reactor):
                 upcoming = next(arrivals, None)
                 admitted += 1
             self._due(now)
-            if self._users is not None and self._stop_by_ns == NEVER:
+            if self._users is not None and (self._stop_by_ns == NEVER or now < self._cut_ns):
                 upcoming = self._users.earliest(upcoming)
             if upcoming is None and (now >= give_up_ns or not self._active) and now >= min(load_over_ns, give_up_ns):
                 break
@@ -276,7 +283,9 @@ class Driver(Reactor):
             session.ready_ns = due_ns
             self.resume(session, None)
         for queue in self.deadlines.values():
-            while queue:
+            for _ in range(_RESUME):  # a service that froze must not freeze the arrivals
+                if not queue:
+                    break
                 session, due_ns = next(iter(queue.items()))
                 if due_ns > now:
                     break

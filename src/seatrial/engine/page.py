@@ -90,6 +90,7 @@ class Page:
         parent.ready_ns = max(parent.ready_ns, child.ready_ns)
         if not self._running:
             parent.connection = self._idle.pop() if self._idle else None
+            self._idle = driver.pool(self._idle)
             driver.resume(parent, None)
 
     def abandon(self, session: Session, now: int) -> None:

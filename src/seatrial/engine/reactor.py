@@ -30,6 +30,10 @@ class Listener(Protocol):
         ...
 
 
+def _ignore(mask: int) -> None:
+    """Take an event that was meant for a descriptor which is closed."""
+
+
 class Reactor:
     """Waits for descriptors and for instants.
 
@@ -41,7 +45,7 @@ class Reactor:
     """
 
     # In slots: a class of more than thirty attributes would have its own looked up slowly.
-    __slots__ = ("_alarm", "_epoll", "_health", "_listeners", "_woke_ns", "deadlines")
+    __slots__ = ("_alarm", "_epoll", "_gone", "_health", "_late", "_listeners", "_woke_ns", "deadlines")
 
     def __init__(self, health: HealthMonitor) -> None:
         self.deadlines: dict[int, OrderedDict[Session, int]] = {}
@@ -51,10 +55,17 @@ class Reactor:
         self._alarm = Alarm()
         self._epoll.register(self._alarm.fd, select.EPOLLIN | select.EPOLLET)
         self._woke_ns = 0
+        # While events are handed on: the descriptors that were closed, whose number another may have taken already.
+        self._gone: set[int] | None = None
+        self._late: list[tuple[int, Callable[[int], None]]] = []
 
     def register(self, fd: int, listener: Connection | Listener, mask: int) -> None:
         """Watch a file descriptor."""
-        self._listeners[fd] = listener.on_event
+        if self._gone is not None and fd in self._gone:  # what is still to be handed on was meant for another
+            self._listeners[fd] = _ignore
+            self._late.append((fd, listener.on_event))
+        else:
+            self._listeners[fd] = listener.on_event
         self._epoll.register(fd, mask)
 
     def hand_to(self, fd: int, handle: Callable[[int], None]) -> None:
@@ -68,6 +79,8 @@ class Reactor:
     def forget(self, fd: int) -> None:
         """Stop watching; the kernel drops a closed descriptor from epoll by itself."""
         self._listeners.pop(fd, None)
+        if self._gone is not None:
+            self._gone.add(fd)
 
     def unregister(self, fd: int) -> None:
         """Stop watching a descriptor that stays open."""
@@ -120,15 +133,29 @@ class Reactor:
         self._health.turn(monotonic_ns() - self._woke_ns)
         events = self._epoll.poll(0, _EVENTS)
         if not events and due_ns > now and may_sleep:
-            # Setting the alarm costs a system call: only who has nothing to read needs it.
-            self._alarm.set(due_ns)
-            events = self._epoll.poll(-1, _EVENTS)
+            for queue in self.deadlines.values():
+                if queue:
+                    due_ns = min(due_ns, next(iter(queue.values())))
+            if due_ns > now:
+                # Setting the alarm costs a system call: only who has nothing to read needs it.
+                self._alarm.set(due_ns)
+                events = self._epoll.poll(-1, _EVENTS)
         self._woke_ns = monotonic_ns()
         listeners = self._listeners
+        self._gone = set()
         for fd, mask in events:
             handle = listeners.get(fd)
             if handle is not None:
                 handle(mask)
+        self._gone = None
+        if self._late:
+            self._admit_late()
+
+    def _admit_late(self) -> None:
+        late, self._late = self._late, []
+        for fd, handle in late:
+            if self._listeners.get(fd) is _ignore:
+                self._listeners[fd] = handle
 
     def close_all(self) -> None:
         """Close every connection, the alarm and the epoll."""
