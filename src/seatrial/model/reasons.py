@@ -193,6 +193,31 @@ _FINDINGS: dict[str, tuple[str, str]] = {
         "負載為 {level} 時，有人放棄等候並重試共 {count} 次，相當於步驟的 {share}："
         "該服務每秒收到 {requests} 個請求，而非 {steps} 個（{times} 倍）。",
     ),
+    "load.warm_up": (
+        "The first {length} of the {judged} that were judged are still a warm-up (by MSER-5): the mean response time "
+        "was {before} until then, {after} after it. Both are judged together, as the plan says; a longer warm-up in "
+        "the plan would leave the first part out.",
+        "在所評定的 {judged} 中，首 {length} 仍屬熱身（按 MSER-5 規則）："
+        "平均響應時間在此之前為 {before}，其後為 {after}。"
+        "兩者按計劃一併評定；如在計劃中延長熱身時間，首段便不會計算在內。",
+    ),
+    "objective.kept_from_send": (
+        "Counted from the actual send, as many tools count, the {what}{where}{at} would have been {sent} in place of "
+        "{value}, and the limit, {bound}, would have seemed kept.",
+        "若如許多工具般由實際送出時刻起計，{what}{where}{at}會是 {sent} 而非 {value}，看似符合要求（{bound}）。",
+    ),
+    "objective.broken_from_send": (
+        "Counted from the actual send, over the steps that were sent, the {what}{where}{at} would have been {sent} in "
+        "place of {value}, and the limit, {bound}, would have seemed broken.",
+        "若由實際送出時刻起計，並只計算已送出的步驟，{what}{where}{at}會是 {sent} 而非 {value}，"
+        "看似不符合要求（{bound}）。",
+    ),
+    "steps.sent_late": (
+        "Steps at {level} waited before they were sent: p99 was {response} from the intended start and {sent} from the "
+        "actual send ({times} ×). A tool that counts from the send would have shown the smaller figure.",
+        "負載為 {level} 時，步驟在送出前曾經等候：由預定開始時刻起計的 p99 為 {response}，"
+        "由實際送出時刻起計則為 {sent}（前者為後者的 {times} 倍）。由送出時刻起計的工具只會顯示較小的數字。",
+    ),
     "steps.never_taken": (
         "No judged session came to these steps, so nothing is known of them: {names}.",
         "沒有任何可供判斷的工作階段到達以下步驟，因此對其一無所知：{names}。",

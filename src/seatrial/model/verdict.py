@@ -25,6 +25,7 @@ __all__ = [
     "StageResult",
     "TrialVerdict",
     "Verdict",
+    "WarmUp",
     "worst",
 ]
 
@@ -83,7 +84,19 @@ class Bounded(Strict):
     upper: float | None
 
 
-class ObjectiveResult(Strict):
+class _Brief(Strict):
+    """A part from whose document a figure that does not apply is left out, as if there were no such figure."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_does_not_apply(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = write(self)
+        return {key: value for key, value in document.items() if value is not None or key not in _LEFT_OUT}
+
+
+_LEFT_OUT = frozenset({"users", "retries", "from_send", "warm_up"})
+
+
+class ObjectiveResult(_Brief):
     """One limit against the data.
 
     Attributes:
@@ -100,6 +113,8 @@ class ObjectiveResult(Strict):
         longer: How many times as long the trial would have to be; None unless ``undecided`` is ``length``.
         best_case: Whether ``value`` is over the whole stage with all that was still to come taken as perfect, when
             the stage was ended early.
+        from_send: Of a percentile of response time: the same percentile from the actual send, over the steps that were
+            sent, in ``unit``. None for other limits, and where steps without an answer hide it.
     """
 
     objective: str
@@ -111,15 +126,7 @@ class ObjectiveResult(Strict):
     undecided: Literal["no_samples", "hidden", "length", "close", "levels", "cut"] | None = None
     longer: float | None = None
     best_case: bool = False
-
-
-class _Brief(Strict):
-    """A part from whose document a figure that does not apply is left out, as if there were no such figure."""
-
-    @model_serializer(mode="wrap")
-    def _without_what_does_not_apply(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        document: dict[str, Any] = write(self)
-        return {key: value for key, value in document.items() if value is not None or key not in ("users", "retries")}
+    from_send: float | None = None
 
 
 class Retries(Strict):
@@ -136,6 +143,20 @@ class Retries(Strict):
     per_step: float
     requests_per_s: float
     amplification: float
+
+
+class WarmUp(Strict):
+    """A beginning of the judged time that is unlike the rest (:mod:`seatrial.stats.warmup`). It is judged all the same.
+
+    Attributes:
+        length_ns: How long it lasted.
+        before_ns: Mean response time in it; of steps without an answer, what was waited.
+        after_ns: Likewise of the rest.
+    """
+
+    length_ns: int
+    before_ns: float
+    after_ns: float
 
 
 class StageResult(_Brief):
@@ -156,12 +177,18 @@ class StageResult(_Brief):
         p50_ns: Median response time over all records; None when censored records hide it.
         p95_ns: Likewise.
         p99_ns: Likewise.
+        service_p50_ns: Median time from the actual send, over the steps that were sent: what a tool shows that does not
+            know when a step was meant to start. None when censored records hide it.
+        service_p95_ns: Likewise.
+        service_p99_ns: Likewise.
         held: True when every limit but capacity is PASS; False when one is FAIL, or when more was unsent than the
             policy allows; None when neither is shown.
         objectives: Each limit but capacity against this stage.
         refused: Answers with status 429 or 503: the service refused clearly.
         users: In a closed model, how many users there were; ``rate`` is then what they began. None in an open one.
         retries: Attempts beside the steps; None where no step of the plan is retried.
+        warm_up: Of a load trial that holds a level: the warm-up that is still in the judged time; None where none is
+            found, or the time is too short to tell.
     """
 
     index: int
@@ -180,9 +207,13 @@ class StageResult(_Brief):
     p99_ns: float | None
     held: bool | None
     objectives: tuple[ObjectiveResult, ...]
+    service_p50_ns: float | None = None
+    service_p95_ns: float | None = None
+    service_p99_ns: float | None = None
     refused: int = 0
     users: int | None = None
     retries: Retries | None = None
+    warm_up: WarmUp | None = None
 
 
 class Capacity(Strict):

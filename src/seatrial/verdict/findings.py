@@ -11,7 +11,9 @@ from seatrial.model.sample import Outcome
 from seatrial.model.trial import LoadTrial, Trial
 from seatrial.model.verdict import Reason, StageResult
 from seatrial.verdict.attempts import many_retries
+from seatrial.verdict.from_send import late_sends, other_answers
 from seatrial.verdict.inputs import StageColumns
+from seatrial.verdict.warming import warm_ups
 
 __all__ = ["findings", "steps_taken"]
 
@@ -28,7 +30,7 @@ def steps_taken(columns: StageColumns) -> set[tuple[int, int]]:
 
 
 def findings(plan: Plan, trial: Trial, results: Sequence[StageResult], taken: set[tuple[int, int]]) -> list[Reason]:
-    """Return sentences on users who wait, on retries, and on steps that nobody took.
+    """Return sentences on users who wait, retries, times from the send, a warm-up, and steps that nobody took.
 
     Args:
         plan: The plan.
@@ -41,7 +43,8 @@ def findings(plan: Plan, trial: Trial, results: Sequence[StageResult], taken: se
         return found
     if isinstance(trial, LoadTrial) and trial.users is not None:
         found.append(Reason(code="load.closed", params={"users": f"{trial.users:,}"}))
-    return [*found, *many_retries(results), *_never_taken(plan, taken)]
+    from_send = other_answers(trial, results) or late_sends(results)
+    return [*found, *many_retries(results), *from_send, *warm_ups(results), *_never_taken(plan, taken)]
 
 
 def _never_taken(plan: Plan, taken: set[tuple[int, int]]) -> list[Reason]:

@@ -54,6 +54,7 @@ class Sample:
         self._plan, self._all, self._confidence = plan, columns, confidence
         self._scopes: dict[tuple[str | None, str | None], tuple[StageColumns, Batches]] = {}
         self._times: dict[tuple[Metric, str | None, str | None], CensoredTimes] = {}
+        self._from_send: dict[tuple[str | None, str | None], CensoredTimes] = {}
 
     def _scope(self, step: str | None, journey: str | None) -> tuple[StageColumns, Batches]:
         if (step, journey) not in self._scopes:
@@ -77,6 +78,17 @@ class Sample:
                 value = np.where(columns.sent, columns.done_ns - columns.sent_ns, 0)
             self._times[metric, step, journey] = CensoredTimes(value, columns.censored, batches)
         return self._times[metric, step, journey]
+
+    def from_send(self, step: str | None, journey: str | None) -> CensoredTimes:
+        """Return the times from the actual send of the steps that were sent: all that many a tool knows of."""
+        if (step, journey) not in self._from_send:
+            columns, _ = self._scope(step, journey)
+            if columns.sent.all():
+                return self.times(Metric.SERVICE_TIME, step, journey)
+            sent = columns.take(columns.sent)
+            times = CensoredTimes(sent.done_ns - sent.sent_ns, sent.censored, Batches(sent.intended_ns))
+            self._from_send[step, journey] = times
+        return self._from_send[step, journey]
 
     def judge(self, objective: Objective) -> ObjectiveResult:
         """Return one limit against the records."""

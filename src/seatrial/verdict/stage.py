@@ -23,9 +23,11 @@ from seatrial.model.verdict import ObjectiveResult, StageResult, Verdict
 from seatrial.units import SECOND
 from seatrial.verdict.attempts import retries_of
 from seatrial.verdict.closed import scheduled
+from seatrial.verdict.from_send import with_from_send
 from seatrial.verdict.hopeless import offered
 from seatrial.verdict.inputs import StageColumns, Timetable, stage_rows
 from seatrial.verdict.limits import Sample, limits_of
+from seatrial.verdict.warming import warm_up_of
 
 __all__ = ["judged_records", "limits_of", "summarise", "summarise_stage", "unsent_steps"]
 
@@ -103,7 +105,7 @@ def summarise(
         attempts: How many attempts of judged sessions were given up and retried.
     """
     sample = Sample(plan, judged, policy.validity.confidence)
-    objectives = tuple(sample.judge(objective) for objective in limits_of(trial))
+    objectives = tuple(with_from_send(sample, limit, sample.judge(limit)) for limit in limits_of(trial))
     if prospects is not None:
         known = [*prospects, *[None] * len(objectives)]
         objectives = tuple(_of_a_part(shown, best) for shown, best in zip(objectives, known, strict=False))
@@ -112,7 +114,7 @@ def summarise(
     seconds = judged_ns / SECOND
     sent, ok = int(judged.sent.sum()), int(judged.ok.sum())
     counts = np.bincount(judged.outcome.astype(np.int64), minlength=len(Outcome))
-    times = sample.times(Metric.RESPONSE_TIME, None, None)
+    times, from_send = sample.times(Metric.RESPONSE_TIME, None, None), sample.from_send(None, None)
     return StageResult(
         index=stage.index,
         name=stage.name,
@@ -128,11 +130,15 @@ def summarise(
         p50_ns=times.estimate(0.5),
         p95_ns=times.estimate(0.95),
         p99_ns=times.estimate(0.99),
+        service_p50_ns=from_send.estimate(0.5),
+        service_p95_ns=from_send.estimate(0.95),
+        service_p99_ns=from_send.estimate(0.99),
         held=_held(objectives, too_much_unsent or (len(judged) > 0 and not ok)),
         objectives=objectives,
         refused=int((np.isin(judged.status, _REFUSALS) & (judged.outcome == Outcome.HTTP_ERROR)).sum()),
         users=None if stage.users is None else stage.users.count,
         retries=retries_of(plan, judged, attempts, judged_ns),
+        warm_up=warm_up_of(trial, stage, judged),
     )
 
 
