@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seatrial.cli.demand import demand
+from seatrial.cli.from_logs import from_logs
 
 if TYPE_CHECKING:
     from seatrial.authoring.counts import SessionCount
@@ -27,12 +28,13 @@ _MOST_STRETCHES = 8
 
 
 def register(app: typer.Typer) -> None:
-    """Add ``plan check``, ``plan schema``, ``plan curve`` and ``plan demand`` to ``app``."""
+    """Add the commands to ``app``: check, schema, curve, demand and from-logs."""
     plan = typer.Typer(help="Look at a plan without running it.", no_args_is_help=True)
     plan.command("check")(_check)
     plan.command("schema")(_schema)
     plan.command("curve")(_curve)
     plan.command("demand")(demand)
+    plan.command("from-logs")(from_logs)
     app.add_typer(plan, name="plan")
 
 
