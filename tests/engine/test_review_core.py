@@ -299,6 +299,37 @@ def test_pages_lend_their_connections_to_the_pool_and_no_two_sessions_hold_one(e
     assert early == []
 
 
+def test_a_session_that_is_over_leaves_none_of_its_pages_connections_open(engine: Engine) -> None:
+    page = page_of(*(f"/i{i}" for i in range(12)))
+    with Server(answering(lambda r: ok(page if r.path == "/" else b"x", HTML))) as server:
+        run = engine.offer(server, {"get": "/", "resources": True}, sessions=3, once=False)
+        assert server.connections > 3
+    assert run.health[-1]["connections"] == 0
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_connection_whose_answer_may_still_come_is_closed_with_its_stage(shared: bool, engine: Engine) -> None:
+    with Server(answering(lambda _: None)) as server:
+        run = engine.offer(server, {"get": "/"}, sessions=3, drain_ms=50, shared=shared)
+    assert run.outcomes == [Outcome.IN_FLIGHT] * 3
+    assert run.health[-1]["connections"] == 0
+
+
+def test_who_reloads_waits_no_longer_for_a_connection_than_for_an_answer(engine: Engine) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port, waiting = full.getsockname()[1], [socket.socket() for _ in range(4)]
+        for sock in waiting:  # a queue that is full answers no further SYN
+            sock.setblocking(False)
+            sock.connect_ex(("127.0.0.1", port))
+        step = {"get": "/", "retry": {"after": "60ms", "most": 1}}
+        run = engine.offer(port, step, connect_ms=400, once=False)
+        for sock in waiting:
+            sock.close()
+    (attempt,) = [row for row in run.rows if row.outcome is Outcome.RETRIED]
+    assert 60e6 <= attempt.done_ns - attempt.intended_ns < 300e6
+    assert [row.outcome for row in run.rows if row is not attempt] == [Outcome.CONNECT_FAILED]
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_post_is_never_sent_twice_whatever_closes_beneath_it(shared: bool, engine: Engine) -> None:
     def script(peer: Peer) -> None:
