@@ -150,6 +150,33 @@ def test_json_at_any_depth_goes_back_or_is_refused(engine: Engine) -> None:
     assert len(run.rows) == 220
 
 
+def test_who_has_waited_reloads_without_a_further_pause(engine: Engine) -> None:
+    answers = iter([None, ok()])
+    with Server(answering(lambda _: next(answers))) as server:
+        retry = {"after": "50ms", "on_error": True, "pause": "2s"}
+        run = engine.offer(server, {"get": "/", "retry": retry}, once=False)
+    assert by_step(run) == {0: ["ok", "retried"]}
+    assert max(row.done_ns - row.intended_ns for row in run.rows) < 1 * SECOND
+
+
+def test_a_step_after_one_that_was_led_elsewhere_is_not_reloaded_in_its_place(engine: Engine) -> None:
+    def answer(request: Request) -> bytes | None:
+        return ok(b"", "Location: http://example.org/", status=302) if request.path == "/a" else None
+
+    with Server(answering(answer)) as server:
+        first = {"get": "/a", "retry": {"after": "1s"}, "on_failure": "continue"}
+        run = engine.offer(server, first, {"get": "/b"}, hops=3, response_ms=80)
+    assert run.outcomes == [Outcome.CHECK_FAILED, Outcome.TIMEOUT]
+
+
+def test_a_loop_with_a_condition_begins_no_round_that_nobody_knows_of(engine: Engine) -> None:
+    with Server(answering(lambda r: ok(status=500 if r.path == "/a" else 200))) as server:
+        loop = {"repeat": 5, "as": "n", "while": {"value": "go"}, "steps": [{"get": "/a"}, {"get": "/b"}]}
+        rows = FeedRows(("id",), [(1,)], "unique")
+        run = engine.offer(server, loop, {"get": "/end"}, feeds={"go": rows})
+    assert run.outcomes == [Outcome.HTTP_ERROR, Outcome.ABORTED, Outcome.ABORTED]
+
+
 # -- what a record says ------------------------------------------------------------------------------------------
 
 
