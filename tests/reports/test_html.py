@@ -14,6 +14,7 @@ from seatrial.model.verdict import Reason, Verdict
 from seatrial.reports.html import render_html
 from seatrial.reports.reading import Diagnostic
 from seatrial.reports.view import report_view
+from seatrial.units import format_duration
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 FETCHING = {"src", "href", "srcset", "data", "action", "poster", "background", "formaction", "xlink:href"}
@@ -215,3 +216,13 @@ def test_the_chinese_page_is_chinese_and_keeps_the_code_of_the_verdict(interrupt
     assert "測試被中斷" in page
     for english in ("Verdict", "Why", "measured", "The trial", "Provenance"):
         assert english not in re.sub(r"<style>.*?</style>", "", page, flags=re.S)
+
+
+def test_times_from_the_send_stand_beside_response_times_in_both_languages(healthy: Any) -> None:
+    stage = healthy.verdict.trials[0].stages[0]
+    assert None not in (stage.p95_ns, stage.service_p95_ns)
+    row = next(line for line in healthy.page.splitlines() if f'<th scope="row">{stage.name}</th>' in line)
+    for ns in (stage.p95_ns, stage.service_p50_ns, stage.service_p95_ns, stage.service_p99_ns):
+        assert f'<td class="num">{format_duration(ns)}</td>' in row
+    assert "p95 from send" in healthy.page
+    assert "p95（由送出起計）" in render_html(healthy.view, "zh-Hant")

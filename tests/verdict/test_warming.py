@@ -90,3 +90,10 @@ SHAPE = {"steps": [{"at": "0.5 P", "for": "30s"}, {"at": "1 P", "for": "30s"}]}
 )
 def test_where_the_load_itself_changes_nothing_is_said(trial: dict[str, Any]) -> None:
     assert warm_up(judged(make(plan_of(trial), cold(10 * SECOND)))) is None
+
+
+def test_the_figures_come_back_from_the_evidence_as_they_were() -> None:
+    verdict = judged(make(plan_of(load(LIMIT)), cold(10 * SECOND)))
+    document = verdict.model_dump(mode="json")
+    assert document["stages"][0]["warm_up"]["length_ns"] == 10 * SECOND
+    assert TrialVerdict.model_validate(document) == verdict

@@ -187,6 +187,9 @@ def _stage(stage: StageResult, say: Say) -> dict[str, str]:
         "p50": _time(stage.p50_ns, say),
         "p95": _time(stage.p95_ns, say),
         "p99": _time(stage.p99_ns, say),
+        "sent_p50": _time(stage.service_p50_ns, say),
+        "sent_p95": _time(stage.service_p95_ns, say),
+        "sent_p99": _time(stage.service_p99_ns, say),
         "held": _KEPT[stage.held],
     }
 
