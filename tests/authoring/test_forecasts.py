@@ -150,3 +150,11 @@ def test_every_incident_has_both_figures_both_languages_and_an_address() -> None
             assert set(words) == {"en", "zh-Hant"}
             assert all(words.values())
     assert challenges(10.0)[0].peak == 17.3
+
+
+def test_the_forecast_on_the_page_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "demand.md").read_text(encoding="utf-8")
+    block = next(each for each in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if each.startswith("forecast:"))
+    (tmp_path / "forecast.yaml").write_text(block, encoding="utf-8")
+    found = load_forecast(tmp_path / "forecast.yaml").forecast
+    assert all(f"`{key}`" in page for key in type(found).model_fields if key not in ("forecast", "title"))

@@ -40,6 +40,7 @@ def written(template: Template) -> str:
 class _Node:
     below: dict[str, _Node] = field(default_factory=dict)
     clients: set[bytes] = field(default_factory=set)
+    words: int = 0  # below it
 
 
 class Paths:
@@ -67,6 +68,7 @@ class Paths:
                     self._nodes += 1
                     below = _Node()
                 node.below[key] = below
+                node.words += key not in ("", ID)
             node = below
             if len(node.clients) < self._least:
                 node.clients.add(client)
@@ -77,7 +79,7 @@ class Paths:
         """Return a template that may be shown, of one that :meth:`note` returned."""
         node, found = self._root, []
         for key in noted:
-            crowded = sum(each not in ("", ID) for each in node.below) > _MOST_WORDS
+            crowded = node.words > _MOST_WORDS
             node = node.below[key]
             is_word = key not in ("", ID) and not crowded and len(node.clients) >= self._least
             found.append(key if is_word or key == "" else ID)
