@@ -84,8 +84,7 @@ class Layout:
         """Return the index of each value, shape (n,). Values must be from 0 to 2**62; :class:`Histogram` looks."""
         bits = values.astype(np.float64).view(np.int64) >> _EXPONENT_BITS
         bits -= _EXPONENT_BIAS
-        if len(values) and int(values.max()) > 1 << _EXPONENT_BITS:  # the conversion may have rounded up to a power
-            bits -= (values >> np.maximum(bits, 0)) == 0
+        # Where the conversion rounds up to a power of two, the shift by one more and the bucket above meet at the same index.
         bucket = np.maximum(bits - (self.unit_bits + self.half_bits), 0)
         return np.asarray((bucket << self.half_bits) + (values >> (bucket + self.unit_bits)))
 
