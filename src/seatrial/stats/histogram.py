@@ -84,7 +84,7 @@ class Layout:
         """Return the index of each value, shape (n,). Values must be from 0 to 2**62; :class:`Histogram` looks."""
         bits = values.astype(np.float64).view(np.int64) >> _EXPONENT_BITS
         bits -= _EXPONENT_BIAS
-        # Where the conversion rounds up to a power of two, the shift by one more and the bucket above meet at the same index.
+        # Rounding up to a power of two does no harm: one bucket more and one bit less come to the same index.
         bucket = np.maximum(bits - (self.unit_bits + self.half_bits), 0)
         return np.asarray((bucket << self.half_bits) + (values >> (bucket + self.unit_bits)))
 
