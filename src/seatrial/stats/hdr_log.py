@@ -30,7 +30,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TextIO
 from urllib.parse import unquote
 
@@ -47,6 +47,7 @@ Int64 = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 
 _COMPRESSED, _PLAIN = 0x1C849314, 0x1C849313
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _COVER = struct.Struct(">II")
 _HEAD = struct.Struct(">IIiiqqd")
 _MOST_BYTES = 1 << 21
@@ -112,7 +113,7 @@ def write_log(file: TextIO, intervals: Iterable[Interval], base_ns: int, comment
         if not comment.isprintable():
             raise ValueError(f"not a comment of one line: {comment!r}")
         file.write(f"#{comment}\n")
-    at = datetime.fromtimestamp(base_ns // SECOND, UTC)
+    at = _EPOCH + timedelta(seconds=base_ns // SECOND)
     file.write(f"#[BaseTime: {_seconds(base_ns)} (seconds since epoch)]\n")
     file.write(f"#[StartTime: {_seconds(base_ns)} (seconds since epoch), {at.isoformat()}]\n{_NAMES}\n")
     count, last_ns = 0, 0
