@@ -84,3 +84,20 @@ def test_bad_usage_is_one_line_that_says_where_help_is(arguments):
     (line,) = done.stderr.splitlines()
     assert line.startswith("seatrial: ")
     assert "--help" in line
+
+
+@pytest.mark.parametrize("command", [["verify", "."], ["run"]], ids=["an option", "an argument"])
+def test_what_is_missing_is_said_in_one_sentence(command: list[str]) -> None:
+    done = subprocess.run([*SEATRIAL, *command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("seatrial: Missing ")
+    assert ".." not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "schema", "curve", "demand", "from-logs"])
+def test_help_is_for_people_and_not_for_programmers(command: str) -> None:
+    done = subprocess.run(
+        [*SEATRIAL, "plan", command, "--help"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0
+    assert "Raises" not in done.stdout

@@ -48,3 +48,11 @@ def test_no_bundle_and_no_place_to_write_are_named(app: typer.Typer, interrupted
     arguments = ["report", str(interrupted.folder), "--html", str(tmp_path / "no" / "report.html")]
     with pytest.raises(UsageError, match="can't be written"):
         CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+
+def test_a_page_is_not_written_into_the_sealed_folder(app: typer.Typer, interrupted: Any) -> None:
+    before = sorted(interrupted.folder.rglob("*"))
+    arguments = ["report", str(interrupted.folder), "--html", str(interrupted.folder / "r.html")]
+    with pytest.raises(UsageError, match="would change the bundle"):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert sorted(interrupted.folder.rglob("*")) == before

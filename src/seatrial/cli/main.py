@@ -55,7 +55,7 @@ def _all_others() -> int:
     except typer.exceptions.TyperException as error:  # a wrong option, a missing argument
         # The class that words it for people is private to typer.
         said = error.format_message() if hasattr(error, "format_message") else str(error)
-        print(f"seatrial: {said}. See seatrial {' '.join(sys.argv[1:2])} --help.", file=sys.stderr)
+        print(f"seatrial: {said.rstrip('.')}. See seatrial {' '.join(sys.argv[1:2])} --help.", file=sys.stderr)
         return exit_codes.USAGE
     return code if isinstance(code, int) else exit_codes.OK
 

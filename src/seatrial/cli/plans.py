@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,12 +30,17 @@ _MOST_STRETCHES = 8
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``: check, schema, curve, demand and from-logs."""
     plan = typer.Typer(help="Look at a plan without running it.", no_args_is_help=True)
-    plan.command("check")(_check)
+    plan.command("check", help=_help(_check))(_check)
     plan.command("schema")(_schema)
-    plan.command("curve")(_curve)
-    plan.command("demand")(demand)
-    plan.command("from-logs")(from_logs)
+    plan.command("curve", help=_help(_curve))(_curve)
+    plan.command("demand", help=_help(demand))(demand)
+    plan.command("from-logs", help=_help(from_logs))(from_logs)
     app.add_typer(plan, name="plan")
+
+
+def _help(command: Callable[..., None]) -> str:
+    """Return what people are told of a command: its docstring up to the part for programmers."""
+    return (command.__doc__ or "").partition("\n\n    Raises:")[0]
 
 
 def _check(

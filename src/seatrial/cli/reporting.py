@@ -40,6 +40,12 @@ def report(
 
     Without --html the verdict is printed. A report is no check of integrity: that is `seatrial verify`.
     """
+    if html is not None and bundle.is_dir() and html.resolve().is_relative_to(bundle.resolve()):
+        raise UsageError(
+            "the report would change the bundle, which then no longer verifies",
+            value=html,
+            remedy="Name a file outside the bundle's folder.",
+        )
     from seatrial.evidence.bundle import open_bundle
     from seatrial.evidence.recompute import recompute
     from seatrial.reports.text import render_text

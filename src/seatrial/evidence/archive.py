@@ -164,7 +164,7 @@ def _extract(file: BinaryIO, total: int, directory: Path) -> None:
 def _members(file: BinaryIO, total: int) -> Iterator[tuple[str, int]]:
     """Yield (path, size) of each member with ``file`` standing at its data; ends after checking the tail."""
     while True:
-        raw = _read(file, _BLOCK, "the end of the archive")
+        raw = _read(file, _BLOCK, "a header: it is cut off, or no packed bundle")
         if raw == b"\0" * _BLOCK:
             tail = raw + file.read(_BLOCK + 1)
             if _TAIL.startswith(tail) and tail != _TAIL:
