@@ -298,3 +298,10 @@ def test_a_shown_value_is_short_and_on_one_line_and_harmless() -> None:
 def test_far_names_are_listed_instead_of_guessed() -> None:
     assert did_you_mean("zzz", ["a", "b"]) == "Known here: a, b."
     assert did_you_mean("x", []) == "There is none here."
+
+
+def test_no_key_of_a_plan_is_left_out_of_the_known_ones() -> None:
+    from seatrial.model.plan import Plan
+
+    keys = list(Plan.model_fields)
+    assert did_you_mean("zzzzzz", keys) == f"Known here: {', '.join(keys)}."

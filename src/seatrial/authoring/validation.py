@@ -148,7 +148,7 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(wrong[:80], names, n=1)
     if near:
         return f"Did you mean {near[0]}?"
-    return f"Known here: {', '.join(names[:20])}." if names else "There is none here."
+    return f"Known here: {', '.join(names[:40])}." if names else "There is none here."
 
 
 def _is_union_branch(place: Path, kind: str) -> bool:

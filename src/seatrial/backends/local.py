@@ -185,7 +185,7 @@ class LocalBackend:
             worker.heard = time.monotonic()
             if isinstance(report, Failed):
                 kind = RecordingError if report.recording else WorkerLostError
-                raise kind(f"worker {worker.spec.worker} can't go on", value=report.detail)
+                raise kind(f"worker {worker.spec.worker} can't go on", value=report.detail.rstrip("."))
             reports.append((worker, report))
         return reports
 

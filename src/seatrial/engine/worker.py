@@ -296,7 +296,8 @@ def _tick(
     diagnostics = driver.diagnostics.take()
     row = health.sample(
         driver.sessions,
-        driver.connections - (driver.transport is None),  # where it watches them itself: less the pipe to the run
+        # Where it watches them itself: less the pipe to the run, which a worker that failed has let go of as well.
+        max(0, driver.connections - (driver.transport is None)),
         lag_counts(lag),
         _refused(diagnostics, _NO_FILES),
         _refused(diagnostics, _NO_PORTS),
