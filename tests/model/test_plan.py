@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from seatrial.model.plan import Plan, plan_document, plan_json_schema, trial_slug
+from seatrial.model.request import RequestStep
 from seatrial.model.trial import LoadTrial, StressTrial
 from seatrial.units import SECOND, write_duration, write_number, write_rate
 
@@ -283,3 +284,9 @@ def test_a_load_trial_rises_warms_up_and_only_then_is_judged():
     assert rates == [(4 * 10**9, 0.0, 10.0), (3 * 10**9, 10.0, 10.0), (10 * 10**9, 10.0, 10.0)]
     assert stage.judged_from_ns == 7 * 10**9
     assert stage.profile.expected == 20 + 30 + 100
+
+
+def test_a_step_that_waits_for_no_time_at_all_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        RequestStep.model_validate({"get": "/", "deadline": "0s"})
+    assert RequestStep.model_validate({"get": "/", "deadline": "1ms"}).deadline == 1_000_000

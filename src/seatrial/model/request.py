@@ -177,7 +177,7 @@ class RequestStep(Strict):
     body: str | None = None
     expect: Check = Check()
     extract: dict[Identifier, Extract] = Field(default_factory=dict)
-    deadline: Duration | None = None
+    deadline: Annotated[Duration, Field(gt=0)] | None = None
     redirects: Annotated[int, Field(ge=0, le=20)] | None = None
     retry: Retry | None = None
     resources: bool = False
