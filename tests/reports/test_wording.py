@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seatrial.model.verdict import Bounded, ObjectiveResult, Reason, Retries, TrialVerdict, Verdict
 from seatrial.reports.texts import say_in
-from seatrial.reports.wording import bounds, gauge, measured, objective_text, relied_on, retries_line
+from seatrial.reports.wording import bounds, gauge, measured, measured_of, objective_text, relied_on, retries_line
 
 EN, ZH = say_in("en"), say_in("zh-Hant")
 
@@ -81,3 +81,9 @@ def test_an_invalid_trial_says_nothing_of_retries() -> None:
     told = {"name": "load", "kind": "load", "reasons": reasons, "objectives": (), "retries": none}
     assert relied_on(TrialVerdict(verdict=Verdict.INVALID, **told)).retries is None
     assert relied_on(TrialVerdict(verdict=Verdict.FAIL, **told)).retries == none
+
+
+def test_the_best_that_could_still_have_come_is_not_shown_as_what_was_measured() -> None:
+    cut = result("errors <= 1%", "share", 0.01, 0.43, 0.4, 0.46, verdict="FAIL")
+    assert measured_of(cut, EN) == "43 %"
+    assert measured_of(cut.model_copy(update={"best_case": True}), EN) == "43 % at best"

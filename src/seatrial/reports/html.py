@@ -29,7 +29,7 @@ from seatrial.reports.wording import (
     check_limit,
     check_seen,
     gauge,
-    measured,
+    measured_of,
     objective_text,
     phase_lines,
     relied_on,
@@ -108,7 +108,7 @@ def _objective_rows(view: ReportView, say: Say) -> list[dict[str, Any]]:
         {
             "trial": trial.name,
             "objective": objective_text(result.objective, say),
-            "measured": measured(result.value, result.unit, say),
+            "measured": measured_of(result, say),
             "bounds": bounds(result.value, result.unit, say),
             "gauge": gauge(result, say),
             "samples": f"{result.samples:,}",

@@ -13,7 +13,7 @@ from rich.text import Text
 from seatrial.model.reasons import Language, sentence
 from seatrial.model.verdict import ObjectiveResult, Reason, RunVerdict, StageResult, TrialVerdict, Verdict
 from seatrial.reports.texts import Say, say_in
-from seatrial.reports.wording import bounds, measured, objective_text, relied_on, retries_line
+from seatrial.reports.wording import bounds, measured_of, objective_text, relied_on, retries_line
 from seatrial.units import format_duration, format_number, format_share
 
 __all__ = ["render_text"]
@@ -98,7 +98,7 @@ def _objectives(trial: TrialVerdict, say: Say) -> Table:
 def _objective(result: ObjectiveResult, say: Say) -> tuple[Text, ...]:
     return (
         Text(objective_text(result.objective, say)),
-        Text(measured(result.value, result.unit, say), style="bold"),
+        Text(measured_of(result, say), style="bold"),
         Text(bounds(result.value, result.unit, say)),
         Text(say(f"verdict.{result.verdict}"), style=STYLES[result.verdict]),
     )

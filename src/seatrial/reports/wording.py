@@ -21,6 +21,7 @@ __all__ = [
     "gauge",
     "level",
     "measured",
+    "measured_of",
     "objective_text",
     "phase_lines",
     "quantity",
@@ -91,6 +92,12 @@ def measured(value: Bounded, unit: str, say: Say) -> str:
     if value.upper is not None:
         return say("fact.capacity_below", level=quantity(value.upper, unit))
     return say("measure.hidden") if unit == "ns" else say("measure.none")
+
+
+def measured_of(result: ObjectiveResult, say: Say) -> str:
+    """Return what a limit was measured by: of a stage that ended early, the best that could still have come."""
+    shown = measured(result.value, result.unit, say)
+    return say("measure.at_best", value=shown) if result.best_case else shown
 
 
 def bounds(value: Bounded, unit: str, say: Say) -> str:
