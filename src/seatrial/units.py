@@ -9,17 +9,22 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
+from typing import Literal, TypeAlias
 
 __all__ = [
     "MS",
     "SECOND",
+    "AmountUnit",
+    "format_amount",
     "format_duration",
     "format_number",
     "format_rate",
     "format_share",
+    "parse_amount",
     "parse_duration",
     "parse_rate",
     "parse_share",
+    "write_amount",
     "write_duration",
     "write_number",
     "write_rate",
@@ -28,6 +33,9 @@ __all__ = [
 MS = 1_000_000
 SECOND = 1_000_000_000
 
+AmountUnit: TypeAlias = Literal["bytes", "share", "number"]
+"""What an amount counts; a share is a fraction of one."""
+
 _MINUTE = 60 * SECOND
 _UNIT_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": MS, "s": SECOND}  # both letters that look like mu
 _UNIT_NS |= {"min": _MINUTE, "m": _MINUTE, "h": 60 * _MINUTE}
@@ -35,6 +43,9 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ns|us|µs|μs|ms|min|s|m|h)\s*", re.
 _RATE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(s|sec|min|m|h)\s*", re.ASCII)
 _RATE_SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 _SHARE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*", re.ASCII)
+_AMOUNT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(%|B|[kKMGT]B|[KMGT]iB)?\s*", re.ASCII)
+_AMOUNT_SIZE = {"": 1.0, "%": 0.01, "B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
+_AMOUNT_SIZE |= {"KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "TiB": 2.0**40}
 _LONGEST_NS = 31 * 24 * 3600 * SECOND  # no trial lasts longer than a month
 _HIGHEST_RATE = 10_000_000.0  # per second; far above what any fleet of generators offers, far below overflow
 
@@ -148,3 +159,58 @@ def format_share(share: float) -> str:
     if percent and abs(percent) < 0.01:
         return f"{percent:.2g} %"
     return f"{round(percent, 2):g} %"
+
+
+def parse_amount(text: str) -> tuple[float, AmountUnit]:
+    """Return an amount of whatever a service measures of itself: ``2 GB``, ``512 MiB``, ``70%``, ``1024``.
+
+    Bytes are counted in powers of ten (kB, MB, GB, TB) or of two (KiB, MiB, GiB, TiB). Of several cores more than
+    100 % may be used.
+
+    Returns:
+        The value, a percentage as a share of one and bytes as bytes; and which of these it is.
+
+    Raises:
+        ValueError: not a number, an unknown unit, or not finite.
+    """
+    match = _AMOUNT.fullmatch(text)
+    if match is None:
+        raise ValueError("not an amount; write a number, a percentage or bytes: 1024, 70%, 2 GB, 512 MiB")
+    value = float(match[1]) * _AMOUNT_SIZE[match[2] or ""]
+    if match[2] == "%":
+        value = float(Decimal(match[1]).scaleb(-2))  # 70 % is 0.7 and no neighbour of it
+    if math.isinf(value):
+        raise ValueError("an amount that no machine holds; write a lower one")
+    if match[2] is None:
+        return value, "number"
+    return value, "share" if match[2] == "%" else "bytes"
+
+
+def format_amount(value: float, unit: AmountUnit) -> str:
+    """Return an amount for people: ``1.5 GB``, ``70 %``, ``1,024``.
+
+    Args:
+        value: The amount.
+        unit: Which kind of amount it is.
+    """
+    if unit == "share":
+        return format_share(value)
+    if unit == "bytes":
+        for name, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+            if abs(value) >= size:
+                return f"{format_number(value / size)} {name}"
+        return f"{format_number(value)} B"
+    return format_number(value)
+
+
+def write_amount(value: float, unit: AmountUnit) -> str:
+    """Return an amount that :func:`parse_amount` reads back exactly: ``2000000000 B``, ``70%``, ``1024``.
+
+    Args:
+        value: The amount.
+        unit: As for :func:`format_amount`.
+    """
+    if unit == "share":
+        percent = f"{Decimal(repr(float(value))).scaleb(2):f}"
+        return f"{percent.rstrip('0').rstrip('.') if '.' in percent else percent}%"
+    return f"{write_number(value)}{' B' if unit == 'bytes' else ''}"

@@ -11,13 +11,17 @@ from hypothesis import strategies as st
 from seatrial.units import (
     MS,
     SECOND,
+    AmountUnit,
+    format_amount,
     format_duration,
     format_number,
     format_rate,
     format_share,
+    parse_amount,
     parse_duration,
     parse_rate,
     parse_share,
+    write_amount,
     write_duration,
     write_number,
     write_rate,
@@ -118,3 +122,24 @@ def test_a_small_figure_is_never_shown_as_zero() -> None:
     assert format_number(1234.4) == "1,234"
     assert format_share(0.00001) == "0.001 %"
     assert (format_share(0.00123), format_share(0.995), format_share(0)) == ("0.12 %", "99.5 %", "0 %")
+
+
+@given(value=st.floats(0, 1e15), unit=st.sampled_from(["bytes", "share", "number"]))
+def test_a_written_amount_reads_back_exactly_with_its_unit(value: float, unit: AmountUnit) -> None:
+    assert parse_amount(write_amount(value, unit)) == (value, unit)
+
+
+def test_an_amount_is_a_number_a_percentage_or_bytes() -> None:
+    assert parse_amount("2 GB") == (2e9, "bytes")
+    assert parse_amount("512MiB") == (512 * 2**20, "bytes")
+    assert parse_amount("70%") == (0.7, "share")
+    assert parse_amount("250 %") == (2.5, "share")
+    assert parse_amount("1024") == (1024.0, "number")
+    for text in ("", "GB", "-1", "2 gb", "1e9", "2 GB/s", "9" * 400):
+        with pytest.raises(ValueError, match="amount"):
+            parse_amount(text)
+
+
+def test_an_amount_is_shown_in_a_unit_that_is_read_at_a_glance() -> None:
+    assert [format_amount(v, "bytes") for v in (1.5e9, 2.5e6, 999)] == ["1.5 GB", "2.5 MB", "999 B"]
+    assert (format_amount(0.7, "share"), format_amount(1024, "number")) == ("70 %", "1,024")
