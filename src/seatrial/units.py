@@ -33,8 +33,8 @@ __all__ = [
 MS = 1_000_000
 SECOND = 1_000_000_000
 
-AmountUnit: TypeAlias = Literal["bytes", "share", "number"]
-"""What an amount counts; a share is a fraction of one."""
+AmountUnit: TypeAlias = Literal["share", "B", "number"]
+"""What an amount counts: a fraction of one, bytes, or anything else."""
 
 _MINUTE = 60 * SECOND
 _UNIT_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": MS, "s": SECOND}  # both letters that look like mu
@@ -183,7 +183,7 @@ def parse_amount(text: str) -> tuple[float, AmountUnit]:
         raise ValueError("an amount that no machine holds; write a lower one")
     if match[2] is None:
         return value, "number"
-    return value, "share" if match[2] == "%" else "bytes"
+    return value, "share" if match[2] == "%" else "B"
 
 
 def format_amount(value: float, unit: AmountUnit) -> str:
@@ -195,7 +195,7 @@ def format_amount(value: float, unit: AmountUnit) -> str:
     """
     if unit == "share":
         return format_share(value)
-    if unit == "bytes":
+    if unit == "B":
         for name, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
             if abs(value) >= size:
                 return f"{format_number(value / size)} {name}"
@@ -213,4 +213,4 @@ def write_amount(value: float, unit: AmountUnit) -> str:
     if unit == "share":
         percent = f"{Decimal(repr(float(value))).scaleb(2):f}"
         return f"{percent.rstrip('0').rstrip('.') if '.' in percent else percent}%"
-    return f"{write_number(value)}{' B' if unit == 'bytes' else ''}"
+    return f"{write_number(value)}{' B' if unit == 'B' else ''}"
