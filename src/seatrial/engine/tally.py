@@ -35,7 +35,7 @@ class Tally:
 
     def __init__(self, plan: Plan, stage: Stage, start_ns: int) -> None:
         self._judged_from_ns = start_ns + stage.judged_from_ns
-        limits = [o for o in plan.trials[stage.trial].objectives if o.metric is not Metric.CAPACITY]
+        limits = [o for o in plan.trials[stage.trial].objectives if o.of_records]
         self._limits = [(limit, _scope(plan, limit)) for limit in limits]
 
     def count(self, rows: Rows) -> tuple[int, ...]:

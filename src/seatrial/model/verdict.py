@@ -14,6 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, computed_field, model
 
 from seatrial.model.document import Strict
 from seatrial.model.reasons import sentence
+from seatrial.model.verdict_parts import Bounded, PeriodResult, Recovery
 
 __all__ = [
     "Bounded",
@@ -70,20 +71,6 @@ class Reason(Strict):
         return sentence(self.code, self.params, "en")
 
 
-class Bounded(Strict):
-    """An estimate with its bounds, in one unit. None stands for infinity: the data show no upper bound.
-
-    Attributes:
-        estimate: The figure in the data; None when censored records hide it.
-        lower: Lower bound at the policy's confidence.
-        upper: Upper bound; None when it is unbounded.
-    """
-
-    estimate: float | None
-    lower: float | None
-    upper: float | None
-
-
 class _Brief(Strict):
     """A part from whose document a figure that does not apply is left out, as if there were no such figure."""
 
@@ -93,7 +80,7 @@ class _Brief(Strict):
         return {key: value for key, value in document.items() if value is not None or key not in _LEFT_OUT}
 
 
-_LEFT_OUT = frozenset({"users", "retries", "from_send", "warm_up"})
+_LEFT_OUT = frozenset({"users", "retries", "from_send", "warm_up", "periods", "recovery"})
 
 
 class ObjectiveResult(_Brief):
@@ -104,7 +91,7 @@ class ObjectiveResult(_Brief):
         verdict: PASS when the pessimistic bound keeps the limit, FAIL when the optimistic bound breaks it.
         value: In ``unit``, with bounds.
         limit: In ``unit``.
-        unit: ``ns``, ``share``, ``P`` or ``/s``.
+        unit: ``ns``, ``share``, ``P``, ``/s``, ``B`` (bytes) or ``number``.
         samples: Records it was computed from.
         undecided: Why it is INCONCLUSIVE, else None. ``no_samples``: nothing was recorded. ``hidden``: requests
             without an answer hide it. ``length``: a longer trial would decide. ``close``: too close to its limit
@@ -121,7 +108,7 @@ class ObjectiveResult(_Brief):
     verdict: Verdict
     value: Bounded
     limit: float
-    unit: Literal["ns", "share", "P", "/s"]
+    unit: Literal["ns", "share", "P", "/s", "B", "number"]
     samples: int
     undecided: Literal["no_samples", "hidden", "length", "close", "levels", "cut"] | None = None
     longer: float | None = None
@@ -189,6 +176,7 @@ class StageResult(_Brief):
         retries: Attempts beside the steps; None where no step of the plan is retried.
         warm_up: Of a load trial that holds a level: the warm-up that is still in the judged time; None where none is
             found, or the time is too short to tell.
+        periods: Of a stage with periods, what each showed; None for others.
     """
 
     index: int
@@ -214,6 +202,7 @@ class StageResult(_Brief):
     users: int | None = None
     retries: Retries | None = None
     warm_up: WarmUp | None = None
+    periods: tuple[PeriodResult, ...] | None = None
 
 
 class Capacity(Strict):
@@ -239,6 +228,7 @@ class TrialVerdict(_Brief):
     ``objectives`` are the limits that the verdict rests on: all of a load trial's; the capacity of a stress trial
     that limits it (its other limits then say which level held, and stand in ``stages``); else each limit at the
     level where it did worst. ``retries`` are those of all stages; None where no step of the plan is retried.
+    ``recovery``, of a spike or recovery trial: one for each disturbance.
     """
 
     name: str
@@ -249,6 +239,7 @@ class TrialVerdict(_Brief):
     capacity: Capacity | None = None
     stages: tuple[StageResult, ...] = ()
     retries: Retries | None = None
+    recovery: tuple[Recovery, ...] | None = None
 
 
 class RunVerdict(Strict):

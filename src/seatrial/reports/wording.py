@@ -11,7 +11,7 @@ from seatrial.model.sample import Outcome
 from seatrial.model.verdict import Bounded, ObjectiveResult, Retries, TrialVerdict, Verdict
 from seatrial.reports.checks import Check
 from seatrial.reports.texts import Say
-from seatrial.units import format_duration, format_number, format_share
+from seatrial.units import format_amount, format_duration, format_number, format_share
 
 __all__ = [
     "Gauge",
@@ -70,11 +70,13 @@ def relied_on(trial: TrialVerdict) -> TrialVerdict:
 
 
 def quantity(value: float, unit: str) -> str:
-    """Return a figure of an objective with its unit: ``1.52 s``, ``0.12 %``, ``2.25 P``, ``60/s``."""
+    """Return a figure of an objective with its unit: ``1.52 s``, ``0.12 %``, ``2.25 P``, ``60/s``, ``1.5 GB``."""
     if unit == "ns":
         return format_duration(value)
     if unit == "share":
         return format_share(value)
+    if unit in ("B", "number"):
+        return format_amount(value, "B" if unit == "B" else "number")
     return f"{value:g} P" if unit == "P" else f"{format_number(value)}/s"
 
 
@@ -146,17 +148,25 @@ def objective_text(objective: str, say: Say) -> str:
     parsed = _parsed(objective)
     if parsed is None:
         return objective
-    name = say(f"metric.{parsed.metric.value.replace(' ', '_')}")
-    if parsed.quantile is not None:
-        name = say("metric.quantile", name=name, quantile=f"p{parsed.quantile * 100:g}")
-    elif parsed.statistic == "mean":
-        name = say("metric.mean", name=name)
-    unit = "ns" if parsed.is_time else parsed.load.unit if parsed.load else "share"
     sign = "≤" if parsed.relation == "<=" else "≥"
-    text = f"{name} {sign} {quantity(parsed.limit, unit)}"
+    text = f"{_name(parsed, say)} {sign} {quantity(parsed.limit, parsed.unit)}"
+    if parsed.window_ns is not None:
+        text = say("metric.window", text=text, length=format_duration(parsed.window_ns))
     if parsed.step is not None:
         return say("metric.for_step", text=text, name=parsed.step)
     return text if parsed.journey is None else say("metric.for_journey", text=text, name=parsed.journey)
+
+
+def _name(objective: Objective, say: Say) -> str:
+    key = f"metric.{objective.metric.value.replace(' ', '_')}"
+    name = say(key) if objective.series is None else say(key, series=objective.series)
+    if objective.quantile is not None:
+        name = say("metric.quantile", name=name, quantile=f"p{objective.quantile * 100:g}")
+    elif objective.statistic is not None:
+        name = say(f"metric.{objective.statistic}", name=name)
+    if objective.drift:
+        name = say("metric.drift", name=name)
+    return say("metric.admitted", name=name) if objective.admitted else name
 
 
 def _parsed(objective: str) -> Objective | None:
@@ -169,14 +179,17 @@ def _parsed(objective: str) -> Objective | None:
 def time_limits(results: tuple[Objective, ...], say: Say, *, quantile: float | None = None) -> list[tuple[str, float]]:
     """Return (label, nanoseconds) of the limits that a chart of all response times can carry.
 
-    Limits on one step or journey, on service time or on a mean are left out: they limit other figures than the
-    chart shows. ``quantile`` keeps only limits on that percentile.
+    Limits on one step or journey, on admitted steps, on windows, on service time or on a mean are left out: they
+    limit other figures than the chart shows. ``quantile`` keeps only limits on that percentile.
     """
     return [
         (say("limit.time", name=f"p{o.quantile * 100:g}", limit=format_duration(o.limit)), o.limit)
         for o in results
         if o.metric is Metric.RESPONSE_TIME
         and o.quantile is not None
+        and o.is_time
+        and not o.admitted
+        and o.window_ns is None
         and o.step is None
         and o.journey is None
         and (quantile is None or abs(o.quantile - quantile) < 1e-9)

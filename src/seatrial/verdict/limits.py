@@ -26,8 +26,8 @@ _TOO_FEW_TO_SPREAD = 20.0
 
 
 def limits_of(trial: Trial) -> tuple[Objective, ...]:
-    """Return a trial's limits but capacity: those that a single stage can keep or break."""
-    return tuple(o for o in trial.objectives if o.metric is not Metric.CAPACITY)
+    """Return a trial's limits that the records of a single stage can keep or break."""
+    return tuple(o for o in trial.objectives if o.of_records)
 
 
 def in_scope(plan: Plan, step: str | None, journey: str | None) -> Bool:
@@ -178,7 +178,7 @@ def _result(
         verdict=verdict,
         value=value,
         limit=objective.limit,
-        unit="ns" if objective.is_time else "share",
+        unit=objective.unit,
         samples=samples,
         undecided=undecided,
         longer=longer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seatrial.model.objective import Metric, Objective
 from seatrial.model.verdict import ObjectiveResult, Reason, StageResult, Verdict
-from seatrial.units import format_duration, format_share
+from seatrial.units import format_amount, format_duration, format_share
 
 __all__ = ["figure", "how_it_broke", "objective_reason", "times"]
 
@@ -19,11 +19,13 @@ _SLOW_BELOW = 0.01
 
 
 def figure(value: float, unit: str) -> str:
-    """Return a value for people: ``1.5 s``, ``0.1 %``, ``2 P``, ``80/s``."""
+    """Return a value for people: ``1.5 s``, ``0.1 %``, ``2 P``, ``80/s``, ``1.5 GB``."""
     if unit == "ns":
         return format_duration(value)
     if unit == "share":
         return format_share(value)
+    if unit in ("B", "number"):
+        return format_amount(value, "B" if unit == "B" else "number")
     return f"{value:g} P" if unit == "P" else f"{value:g}/s"
 
 
