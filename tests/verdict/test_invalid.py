@@ -29,11 +29,12 @@ from tests.verdict.made import (
     stress,
 )
 
+from seatrial.model.health import LAG_COLUMNS
 from seatrial.model.journal import Ending, StageLog
 from seatrial.model.sample import SESSION_STRIDE, Outcome
 from seatrial.model.verdict import TrialVerdict, Verdict
 from seatrial.units import MS, SECOND
-from seatrial.verdict.inputs import empty_health, empty_records
+from seatrial.verdict.inputs import HEALTH_SCHEMA, empty_health, empty_records
 from seatrial.verdict.judge import judge
 
 GOOD = make(
@@ -346,6 +347,28 @@ def test_the_limit_for_cpu_is_the_policy_s(cpu: float, invalid: bool) -> None:
     assert codes(GOOD.but(health=health(GOOD.stages, cpu=cpu, of=GOOD.records))) == (
         {"validity.cpu"} if invalid else set()
     )
+
+
+@pytest.mark.parametrize("column", LAG_COLUMNS)
+@pytest.mark.parametrize(
+    ("busy", "steps", "rows", "invalid"),
+    [(0.0, 1, 1, True), (0.0, 1, 1000, True), (0.0, 0, 1000, False), (1e-9, 1, 1000, False)],
+    ids=["one row of all", "every row", "nothing was sent", "next to nothing was measured"],
+)
+def test_a_worker_that_sent_steps_and_was_never_busy_was_not_measured(
+    busy: float, steps: int, rows: int, invalid: bool, column: str
+) -> None:
+    here = pl.int_range(pl.len()) < rows
+    spoilt = [
+        pl.when(here).then(pl.lit(value, HEALTH_SCHEMA[name])).otherwise(pl.col(name)).alias(name)
+        for name, value in (("busy_share", busy), (column, steps))
+    ]
+    made = GOOD.but(health=GOOD.health.with_columns(spoilt))
+    assert codes(made) == ({"validity.cpu_unmeasured"} if invalid else set())
+    if invalid:
+        reason = judged(made).reasons[0]
+        count = min(rows, made.health.height)
+        assert reason.params == {"worker": "0", "measured": str(count), "recorded": str(made.health.height)}
 
 
 def lagging(lag_ns: int, share: float) -> Law:

@@ -152,6 +152,11 @@ GENERATOR: dict[str, tuple[str, str]] = {
         "Worker {worker} of the generator was busy for {measured} of ten seconds; the limit is {limit}.",
         "負載產生器的工作程序 {worker} 在十秒內有 {measured} 時間在工作；上限為 {limit}。",
     ),
+    "validity.cpu_unmeasured": (
+        "{measured} of {recorded} health rows of worker {worker} tell of steps that were sent and of no time in which "
+        "the worker was busy: that was not measured.",
+        "工作程序 {worker} 的 {recorded} 項狀況記錄中，有 {measured} 項顯示曾送出步驟，但工作時間為零，即未有量度。",
+    ),
     "validity.steal": (
         "The hypervisor took {measured} of a core of the generator's machine at {level}; the limit is {limit}.",
         "負載為 {level} 時，虛擬機管理程式佔用了負載產生器所在機器其中一個核心的 {measured}；上限為 {limit}。",

@@ -3,7 +3,8 @@
 Health is judged stage by stage, from the stage's start to the end of its drain: what a worker does between stages
 disturbs nobody. Each worker must have rows with no gap of more than five seconds, the edges included: rows come once
 a second, and five lost in a row are more than a busy moment. What counts as use of a core is the share of the time in
-which the event loop was not waiting: the mean over any ten seconds (over the whole stage where it is shorter).
+which the event loop was not waiting: the mean over any ten seconds (over the whole stage where it is shorter). To send
+a step takes some of that time, so a row that tells of steps and of no busy time was not measured.
 
 Unsent load is the service's doing only when all of this holds; otherwise the trial is INVALID:
 
@@ -25,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from seatrial.model.health import LAG_COLUMNS
 from seatrial.model.journal import StageLog
 from seatrial.model.plan import Plan
 from seatrial.model.policy import Policy
@@ -86,7 +88,10 @@ def check_health_rows(health: pl.DataFrame, workers: int, stage: Stage, log: Sta
 
 
 def check_cpu(policy: Policy, health: pl.DataFrame, workers: int) -> Iterator[Reason]:
-    """Yield a reason for every worker that was busy for more of its time than it may be, and for strangers."""
+    """Yield a reason for every worker that was busy for more of its time than it may be, or did not measure it.
+
+    And one for every worker that has rows and that nobody started.
+    """
     for worker in sorted(set(health["worker"].to_list())):
         if not 0 <= worker < workers:
             params = {"worker": str(worker), "workers": str(workers)}
@@ -97,6 +102,11 @@ def check_cpu(policy: Policy, health: pl.DataFrame, workers: int) -> Iterator[Re
         if used > policy.validity.generator_cpu:
             figures = {"measured": format_share(used), "limit": format_share(policy.validity.generator_cpu)}
             yield Reason(code="validity.cpu", params={"worker": str(worker)} | figures)
+        # Zero among the others would lower the mean for want of data.
+        blank = rows.filter(pl.col("busy_share") == 0, pl.any_horizontal(pl.col(LAG_COLUMNS) > 0)).height
+        if blank:
+            params = {"worker": str(worker), "measured": f"{blank:,}", "recorded": f"{len(rows):,}"}
+            yield Reason(code="validity.cpu_unmeasured", params=params)
 
 
 def _rows(health: pl.DataFrame, worker: int) -> pl.DataFrame:
