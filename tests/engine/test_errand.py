@@ -13,7 +13,8 @@ from tests.engine.served import Server, always_ok, answering, ok
 from seatrial.engine.errand import Errand, ErrandDone
 from seatrial.engine.http.stop_field import stop_requests
 from seatrial.engine.http.target import resolve
-from seatrial.model.plan import Phase, Plan
+from seatrial.model.phase import Phase
+from seatrial.model.plan import Plan
 from seatrial.model.sample import Outcome
 
 SECRET = "tok-4711-secret"

@@ -28,9 +28,13 @@ from seatrial.model.forecast import (
     Times,
 )
 from seatrial.model.journey import Feed, Journey
-from seatrial.model.plan import Authorisation, Deadlines, Demand, Phase, Plan, StopRules, Tls
+from seatrial.model.kinds import Fault, Overload, RecoveryTrial, SoakTrial, SpikeTrial
+from seatrial.model.phase import Phase
+from seatrial.model.plan import Authorisation, Deadlines, Demand, Plan, StopRules, Tls
 from seatrial.model.policy import Acceptance, Policy, Required, Validity
 from seatrial.model.request import Auth, Basic, Condition, FilePart, RequestStep, Retry
+from seatrial.model.scalability import ScalabilityTrial
+from seatrial.model.scalability import Size as UnitSize
 from seatrial.model.shape import Burst, Curve, HeldLevel, Shape, Sine, Spike
 from seatrial.model.steps import ChooseStep, GroupStep, Option, PauseStep, RepeatStep, ThinkTime
 from seatrial.model.trial import LoadTrial, StressTrial
@@ -88,6 +92,19 @@ PARTS: dict[str, type[BaseModel]] = {
     "Plan/trials/*/load/shape/curve": Curve,
     "Plan/trials/*/load/shape/burst": Burst,
     "Plan/trials/*/stress": StressTrial,
+    "Plan/trials/*/spike": SpikeTrial,
+    "Plan/trials/*/soak": SoakTrial,
+    "Plan/trials/*/recovery": RecoveryTrial,
+    "Plan/trials/*/recovery/overload": Overload,
+    "Plan/trials/*/recovery/fault": Fault,
+    "Plan/trials/*/recovery/fault/begin": Phase,
+    "Plan/trials/*/recovery/fault/begin/auth": Auth,
+    "Plan/trials/*/recovery/fault/end": Phase,
+    "Plan/trials/*/recovery/fault/end/auth": Auth,
+    "Plan/trials/*/scalability": ScalabilityTrial,
+    "Plan/trials/*/scalability/sizes/*": UnitSize,
+    "Plan/trials/*/scalability/sizes/*/set": Phase,
+    "Plan/trials/*/scalability/sizes/*/set/auth": Auth,
     "Policy": Policy,
     "Policy/validity": Validity,
     "Policy/acceptance": Acceptance,
@@ -176,7 +193,7 @@ _FORMS = ("FilePart", "text", "ThinkTime", "duration", "times", "smallest_larges
 
 
 def _is_tag(before: Sequence[str | int], element: str | int) -> bool:
-    if len(before) < 3 or before[0] not in ("journeys", "set_up", "tear_down"):
+    if len(before) < 3 or before[0] not in ("journeys", "set_up", "tear_down", "trials"):
         return False
     return before[-2] in ("steps", "otherwise") and isinstance(before[-1], int) and element in _TAGS
 

@@ -21,7 +21,8 @@ from seatrial.engine.session import Session
 from seatrial.engine.stage import StageOrder
 from seatrial.engine.worker import WorkerSpec, compile_journeys, make_driver
 from seatrial.model.journey import Journey
-from seatrial.model.plan import Phase, Plan
+from seatrial.model.phase import Phase
+from seatrial.model.plan import Plan
 from seatrial.model.profile import Profile, Segment, Stage
 from seatrial.model.sample import Outcome
 from seatrial.model.schedule import Schedule

@@ -12,13 +12,14 @@ from ipaddress import ip_address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from seatrial.model.document import Duration, Identifier, Name, Rate, Strict, rule_broken
 from seatrial.model.journey import Journey
+from seatrial.model.phase import Phase
 from seatrial.model.profile import Arrivals
-from seatrial.model.request import Auth, RequestStep
-from seatrial.model.steps import PauseStep, longest_ns
+from seatrial.model.request import RequestStep
+from seatrial.model.steps import longest_ns
 from seatrial.model.trial import Trial
 from seatrial.units import SECOND
 
@@ -26,7 +27,6 @@ __all__ = [
     "Authorisation",
     "Deadlines",
     "Demand",
-    "Phase",
     "Plan",
     "StopRules",
     "Tls",
@@ -88,35 +88,6 @@ class Tls(Strict):
         if self.key is not None and self.certificate is None:
             raise rule_broken("a private key without its certificate; write certificate beside it", "key")
         return self
-
-
-class Phase(Strict):
-    """Steps that are taken once, outside the results: before a trial's clock starts, or after its last session.
-
-    They are taken by one session of the same engine, with the plan's transport, headers, deadlines and redirects, and
-    last no longer than these allow. A step that fails ends them, unless it says ``on_failure: continue``. A set-up
-    that fails ends the run; a tear-down that fails is told and changes no verdict.
-
-    Attributes:
-        auth: As whom, where a step does not say otherwise.
-        steps: Requests and pauses, in order. What set-up extracts, every session of the trial and the tear-down have
-            as variables; no evidence holds it.
-    """
-
-    auth: Auth | None = None
-    steps: tuple[
-        Annotated[
-            Annotated[RequestStep, Tag("request")] | Annotated[PauseStep, Tag("pause")],
-            Discriminator(
-                lambda value: (
-                    "pause"
-                    if isinstance(value, PauseStep) or (isinstance(value, dict) and "pause" in value)
-                    else "request"
-                )
-            ),
-        ],
-        ...,
-    ] = Field(min_length=1)
 
 
 class StopRules(Strict):

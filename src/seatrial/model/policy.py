@@ -50,7 +50,7 @@ class Required(Strict):
         objectives: Limits that its own must be as strict as.
     """
 
-    kind: Literal["load", "stress"]
+    kind: Literal["load", "stress", "spike", "soak", "recovery"]
     at_least: LoadLevel
     hold: Duration
     objectives: tuple[Limit, ...] = Field(min_length=1)

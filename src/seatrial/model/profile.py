@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from seatrial.model.users import Users
 
-__all__ = ["Arrivals", "Profile", "Segment", "Stage", "constant"]
+__all__ = ["Arrivals", "Period", "Profile", "Segment", "Stage", "constant"]
 
 Numbers = TypeVar("Numbers", int, npt.NDArray[np.int64])
 Arrivals = Literal["even", "poisson"]
@@ -144,6 +144,25 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """A stretch of a stage that is looked at apart from the rest of it; the load goes on from one to the next.
+
+    Attributes:
+        name: For people.
+        role: ``base`` before anything happens, ``burst`` while it does, ``after`` when it is over.
+        from_ns: Its first instant, from the stage's start.
+        to_ns: Its end, not included.
+        judged: Whether the trial's limits are judged over the steps that were intended in it.
+    """
+
+    name: str
+    role: Literal["base", "burst", "after"]
+    from_ns: int
+    to_ns: int
+    judged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One uninterrupted stretch of a trial: load is offered, then the tail is drained.
 
@@ -157,6 +176,8 @@ class Stage:
         drain_ns: How long after the last arrival unfinished steps may still finish; then they are in flight.
         users: Who begins again and again, in a closed model: the profile then says no more than how long. None in an
             open one.
+        periods: Stretches that are looked at apart, in order, without overlap; those that are judged are what the
+            limits are about. None: the limits are about everything after the warm-up.
     """
 
     trial: int
@@ -167,6 +188,7 @@ class Stage:
     judged_from_ns: int
     drain_ns: int
     users: Users | None = None
+    periods: tuple[Period, ...] = ()
 
     @property
     def judged(self) -> Profile:

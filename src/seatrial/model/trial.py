@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from seatrial.model.document import Duration, Limit, LoadLevel, Name, Strict, rule_broken
+from seatrial.model.document import Duration, LoadLevel, rule_broken
+from seatrial.model.kinds import RecoveryTrial, SoakTrial, SpikeTrial
 from seatrial.model.objective import Load, Metric
-from seatrial.model.profile import Arrivals, Profile, Segment, Stage, constant
+from seatrial.model.profile import Profile, Segment, Stage, constant
+from seatrial.model.scalability import ScalabilityTrial
 from seatrial.model.shape import Shape
 from seatrial.model.steps import ThinkTime
+from seatrial.model.trial_base import BaseTrial
 from seatrial.model.users import MOST_USERS, Users
 from seatrial.units import format_duration
 
 if TYPE_CHECKING:
     from seatrial.model.plan import Plan
 
-__all__ = ["LoadTrial", "StressTrial", "Trial"]
+__all__ = [
+    "LoadTrial",
+    "RecoveryTrial",
+    "ScalabilityTrial",
+    "SoakTrial",
+    "SpikeTrial",
+    "StressTrial",
+    "Trial",
+]
 
 MAX_STRESS_STEPS = 200
-
-
-class _Trial(Strict):
-    name: Name | None = None
-    arrivals: Arrivals | None = None
-    objectives: tuple[Limit, ...] = Field(min_length=1)
-
-    @property
-    def title(self) -> str:
-        """Return its name in results: its own, or its kind."""
-        return self.name or str(getattr(self, "kind"))  # noqa: B009 -- each kind declares its literal
+MOST_RUNS = 20
 
 
 _HELD, _SHAPED, _CLOSED = ("at", "for"), ("shape", "judge_from"), ("users", "pacing", "think")
@@ -50,11 +51,11 @@ _FORMS: dict[str, Any] = {
 }
 
 
-class LoadTrial(_Trial):
-    """Load as it is expected: does the service keep its limits?
+class LoadTrial(BaseTrial):
+    """Load as it is expected: does the service keep its limits, in each of its runs?
 
     It is a level that is held, with ``at`` and ``for``, or a shape, or a number of users who begin again when they
-    are through (a closed model), with ``users`` and ``for``. One stage in each case.
+    are through (a closed model), with ``users`` and ``for``. One stage for each run.
 
     Attributes:
         at: The load level that is held.
@@ -67,6 +68,8 @@ class LoadTrial(_Trial):
         users: How many users there are, in place of a level or a shape.
         pacing: Each user begins an iteration so long after the last began; at once, where that one took longer.
         think: Each user rests so long after an iteration, in place of ``pacing``: a duration or a distribution.
+        runs: How often the whole of it is offered, one stage after the other; every run must keep every limit. Once
+            where it is left out.
     """
 
     model_config = ConfigDict(json_schema_extra=_FORMS)
@@ -87,6 +90,7 @@ class LoadTrial(_Trial):
         ]
         | None
     ) = None
+    runs: Annotated[int, Field(ge=1, le=MOST_RUNS)] | None = None
 
     @property
     def unjudged_ns(self) -> int:
@@ -149,6 +153,11 @@ class LoadTrial(_Trial):
                 raise rule_broken(message, "objectives", index)
         return self
 
+    @property
+    def held(self) -> tuple[Load, int] | None:
+        """Return the level that is held and how long it is judged; None for a shape and for users."""
+        return None if self.at is None or self.duration is None else (self.at, self.duration)
+
     def profile(self, peak: float) -> Profile:
         """Return what is offered: the shape, or the rise, the warm-up and the level; ``peak`` is P in journeys/s.
 
@@ -165,13 +174,18 @@ class LoadTrial(_Trial):
         return Profile(tuple(Segment(long, low, high) for long, low, high in stretches if long))
 
     def stages(self, trial: int, plan: Plan) -> tuple[Stage, ...]:
-        """Return its one stage."""
+        """Return one stage for each run, alike but for what is drawn."""
         profile, arrivals = self.profile(plan.demand.peak), self.arrivals or plan.arrivals
         users = None if self.users is None else Users(self.users, self.ramp, self.pacing, self.think or 0)
-        return (Stage(trial, 0, self.level, profile, arrivals, self.unjudged_ns, plan.drain_ns, users),)
+        runs = self.runs or 1
+        names = [self.level] if runs == 1 else [f"{self.level}, run {run + 1}" for run in range(runs)]
+        return tuple(
+            Stage(trial, run, name, profile, arrivals, self.unjudged_ns, plan.drain_ns, users)
+            for run, name in enumerate(names)
+        )
 
 
-class StressTrial(_Trial):
+class StressTrial(BaseTrial):
     """Rising load, step by step, until it breaks or the top is reached.
 
     Attributes:
@@ -180,6 +194,8 @@ class StressTrial(_Trial):
         step: Rise from one level to the next.
         hold: How long each level is held.
     """
+
+    adapts: ClassVar[bool] = True
 
     kind: Literal["stress"]
     start: LoadLevel = Field(alias="from")
@@ -210,6 +226,11 @@ class StressTrial(_Trial):
         return self
 
     @property
+    def held(self) -> tuple[Load, int]:
+        """Return its highest level and how long that is held."""
+        return self.levels[-1], self.hold
+
+    @property
     def levels(self) -> tuple[Load, ...]:
         """Return the load levels, rising, ``to`` included when a step meets it."""
         count = int((self.to.value - self.start.value) / self.step.value + 1e-9) + 1
@@ -233,4 +254,6 @@ class StressTrial(_Trial):
         )
 
 
-Trial: TypeAlias = Annotated[LoadTrial | StressTrial, Field(discriminator="kind")]
+Trial: TypeAlias = Annotated[
+    LoadTrial | StressTrial | SpikeTrial | SoakTrial | RecoveryTrial | ScalabilityTrial, Field(discriminator="kind")
+]

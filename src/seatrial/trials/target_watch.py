@@ -13,7 +13,8 @@ from pathlib import Path
 from seatrial.engine.errand import Errand
 from seatrial.engine.http.target import Target
 from seatrial.errors import SeatrialError
-from seatrial.model.plan import Deadlines, Phase, Plan
+from seatrial.model.phase import Phase
+from seatrial.model.plan import Deadlines, Plan
 from seatrial.model.sample import Outcome
 
 __all__ = ["TargetWatch"]

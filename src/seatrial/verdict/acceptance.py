@@ -62,9 +62,9 @@ def _lacks(trial: Trial, required: Required, plan: Plan) -> Iterator[str]:
 
 def _level_lacks(trial: Trial, required: Required, peak: float) -> Iterator[str]:
     """Yield what a level that is held lacks in height and length."""
-    level, held_ns = (trial.at, trial.duration) if isinstance(trial, LoadTrial) else (trial.levels[-1], trial.hold)
-    if level is None or held_ns is None:
+    if trial.held is None:
         raise ValueError("a trial without a level")
+    level, held_ns = trial.held
     if level.rate(peak) < required.at_least.rate(peak) * (1 - 1e-9):
         yield f"reaches {level}, the policy requires {required.at_least}"
     if held_ns < required.hold:

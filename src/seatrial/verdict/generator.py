@@ -19,7 +19,7 @@ Unsent load is the service's doing only when all of this holds; otherwise the tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +62,7 @@ _NEARLY = 0.9
 
 
 def check_generator(
-    policy: Policy, stages: tuple[Stage, ...], workers: int, finished: Sequence[StageLog], health: pl.DataFrame
+    policy: Policy, stages: Mapping[int, Stage], workers: int, finished: Sequence[StageLog], health: pl.DataFrame
 ) -> list[Reason]:
     """Return what the health rows say against the generator, over the finished stages of a trial."""
     found = [*check_cpu(policy, health, workers), *check_machine(health)]

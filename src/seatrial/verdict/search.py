@@ -7,8 +7,9 @@ from typing import Protocol
 from seatrial.model.plan import Plan
 from seatrial.model.policy import Policy
 from seatrial.model.profile import Stage
-from seatrial.model.trial import StressTrial
+from seatrial.model.trial import ScalabilityTrial, StressTrial
 from seatrial.model.verdict import StageResult
+from seatrial.verdict.scaling import ScalabilitySearch
 from seatrial.verdict.stress import Decision, StressSearch
 
 __all__ = ["FixedStages", "Search", "search_of"]
@@ -27,7 +28,7 @@ class Search(Protocol):
 
 
 class FixedStages:
-    """All stages in order, whatever they show: a load trial has one.
+    """All stages in order, whatever they show: each run of a load trial is one.
 
     Args:
         stages: At least one.
@@ -59,4 +60,6 @@ def search_of(plan: Plan, policy: Policy, trial_index: int) -> Search:
     trial = plan.trials[trial_index]
     if isinstance(trial, StressTrial):
         return StressSearch(trial, plan, policy, trial_index)
+    if isinstance(trial, ScalabilityTrial):
+        return ScalabilitySearch(trial, plan, trial_index)
     return FixedStages(trial.stages(trial_index, plan))

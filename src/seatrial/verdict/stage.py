@@ -27,13 +27,12 @@ from seatrial.verdict.from_send import with_from_send
 from seatrial.verdict.hopeless import offered
 from seatrial.verdict.inputs import StageColumns, Timetable, stage_rows
 from seatrial.verdict.limits import Sample, limits_of
+from seatrial.verdict.periods import REFUSALS, judged_part, period_results
 from seatrial.verdict.warming import warm_up_of
 
 __all__ = ["judged_records", "limits_of", "summarise", "summarise_stage", "unsent_steps"]
 
 Bool = npt.NDArray[np.bool_]
-
-_REFUSALS = (429, 503)
 
 
 def summarise_stage(
@@ -67,7 +66,8 @@ def summarise_stage(
     columns, attempts, table = scheduled(plan, plan_digest, stage, rows, log)
     part = offered(plan, policy, trial, stage, columns, table, log)
     judged, again = judged_records(part.columns, part.table), judged_records(attempts, part.table)
-    return summarise(plan, policy, trial, part.stage, judged, part.prospects, len(again))
+    started_ns = log.started_ns if log is not None else int(columns.intended_ns.min()) if len(columns) else 0
+    return summarise(plan, policy, trial, part.stage, judged, part.prospects, len(again), started_ns)
 
 
 def judged_records(columns: StageColumns, table: Timetable) -> StageColumns:
@@ -92,6 +92,7 @@ def summarise(
     judged: StageColumns,
     prospects: Sequence[ObjectiveResult | None] | None = None,
     attempts: int = 0,
+    started_ns: int = 0,
 ) -> StageResult:
     """Return what a stage showed, from its judged records.
 
@@ -103,18 +104,21 @@ def summarise(
         judged: Its judged records.
         prospects: Of a stage that was cut, each limit in the best case, as far as that is known; None for others.
         attempts: How many attempts of judged sessions were given up and retried.
+        started_ns: The stage's start on the records' clock; of a stage with periods only.
     """
-    sample = Sample(plan, judged, policy.validity.confidence)
+    part = judged_part(stage, judged, started_ns)
+    sample = Sample(plan, part, policy.validity.confidence)
     objectives = tuple(with_from_send(sample, limit, sample.judge(limit)) for limit in limits_of(trial))
     if prospects is not None:
         known = [*prospects, *[None] * len(objectives)]
         objectives = tuple(_of_a_part(shown, best) for shown, best in zip(objectives, known, strict=False))
-    too_much_unsent = int(unsent_steps(judged).sum()) > policy.validity.unsent * len(judged)
+    too_much_unsent = int(unsent_steps(part).sum()) > policy.validity.unsent * len(part)
+    whole = sample if part is judged else Sample(plan, judged, policy.validity.confidence)
     judged_ns = stage.profile.duration_ns - stage.judged_from_ns
     seconds = judged_ns / SECOND
     sent, ok = int(judged.sent.sum()), int(judged.ok.sum())
     counts = np.bincount(judged.outcome.astype(np.int64), minlength=len(Outcome))
-    times, from_send = sample.times(Metric.RESPONSE_TIME, None, None), sample.from_send(None, None)
+    times, from_send = whole.times(Metric.RESPONSE_TIME, None, None), whole.from_send(None, None)
     return StageResult(
         index=stage.index,
         name=stage.name,
@@ -133,12 +137,13 @@ def summarise(
         service_p50_ns=from_send.estimate(0.5),
         service_p95_ns=from_send.estimate(0.95),
         service_p99_ns=from_send.estimate(0.99),
-        held=_held(objectives, too_much_unsent or (len(judged) > 0 and not ok)),
+        held=_held(objectives, too_much_unsent or (len(part) > 0 and not part.ok.any())),
         objectives=objectives,
-        refused=int((np.isin(judged.status, _REFUSALS) & (judged.outcome == Outcome.HTTP_ERROR)).sum()),
+        refused=int((np.isin(judged.status, REFUSALS) & (judged.outcome == Outcome.HTTP_ERROR)).sum()),
         users=None if stage.users is None else stage.users.count,
         retries=retries_of(plan, judged, attempts, judged_ns),
         warm_up=warm_up_of(trial, stage, judged),
+        periods=period_results(stage, judged, started_ns),
     )
 
 

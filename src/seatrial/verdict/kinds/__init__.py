@@ -1,0 +1,1 @@
+"""What each kind of trial looks for, and what it concludes: one module per kind."""

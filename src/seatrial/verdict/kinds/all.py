@@ -1,0 +1,19 @@
+"""The kinds by their names in a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from seatrial.verdict.kinds.base import Kind, keeps_limits
+from seatrial.verdict.kinds.stress import STRESS
+
+__all__ = ["KINDS"]
+
+KINDS: Mapping[str, Kind] = {
+    "load": Kind(keeps_limits),
+    "stress": STRESS,
+    "spike": Kind(keeps_limits),
+    "soak": Kind(keeps_limits),
+    "recovery": Kind(keeps_limits),
+    "scalability": STRESS,
+}
