@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from seatrial.cli.reporting import register
-from seatrial.errors import BundleError, UsageError
+from seatrial.errors import UsageError
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_without_a_file_the_verdict_is_printed(app: typer.Typer, interrupted: An
 
 
 def test_no_bundle_and_no_place_to_write_are_named(app: typer.Typer, interrupted: Any, tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="there is no bundle here"):
+    with pytest.raises(UsageError, match="there is no bundle here"):
         CliRunner().invoke(app, ["report", str(tmp_path / "nothing")], catch_exceptions=False)
     arguments = ["report", str(interrupted.folder), "--html", str(tmp_path / "no" / "report.html")]
     with pytest.raises(UsageError, match="can't be written"):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seatrial.cli import exit_codes
+from seatrial.cli.bundles import invalid_where_unreadable
 from seatrial.errors import EvidenceError, UsageError
 
 if TYPE_CHECKING:
@@ -37,7 +35,7 @@ def histogram(
 
     if not source.exists():
         raise UsageError("there is nothing here", value=source, remedy="Give a bundle or an interval log.")
-    with _invalid_where_unreadable():
+    with invalid_where_unreadable():
         if source.is_file() and source.suffix == ".hlog":
             if out is not None:
                 raise UsageError("this is an interval log already", value=source, remedy="Leave out --out.")
@@ -126,13 +124,3 @@ def _shown(tag: str) -> str:
 
     text = " / ".join(tag_parts(tag)) or "–"
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
-
-
-@contextmanager
-def _invalid_where_unreadable() -> Iterator[None]:
-    """Evidence that can't be read is INVALID, which says nothing about the service."""
-    try:
-        yield
-    except EvidenceError as error:
-        print(f"seatrial: {error}", file=sys.stderr)
-        raise typer.Exit(exit_codes.INVALID) from error

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from seatrial.cli import exit_codes
+from seatrial.cli.bundles import invalid_where_unreadable, must_exist
 
 __all__ = ["register"]
 
@@ -34,8 +33,8 @@ def assess(
     from seatrial.reports.text import render_text
     from seatrial.trials.recheck import rows_left
 
-    _must_exist(bundle)
-    with _invalid_where_unreadable(), open_bundle(bundle) as folder:
+    must_exist(bundle)
+    with invalid_where_unreadable(), open_bundle(bundle) as folder:
         verdict = recompute(folder)
         sealed = (folder / MANIFEST).exists()
         left = 0 if sealed else rows_left(folder)
@@ -62,14 +61,14 @@ def pack(
     from seatrial.evidence.archive import pack as pack_bundle
     from seatrial.evidence.canonical import sha256_file
 
-    _must_exist(bundle)
+    must_exist(bundle)
     if not bundle.is_dir():
         raise UsageError("this is no bundle's folder", value=bundle, remedy="A packed bundle is one file already.")
     if file.exists() or file.is_symlink():
         raise UsageError("the file exists", value=file, remedy="Name a new one: evidence is never overwritten.")
     if file.resolve().is_relative_to(bundle.resolve()):
         raise UsageError("the file would lie in the bundle itself", value=file, remedy="Name a place outside of it.")
-    with _invalid_where_unreadable():
+    with invalid_where_unreadable():
         pack_bundle(bundle, file)
     print(f"{file}  sha256:{sha256_file(file)[0]}")
 
@@ -84,28 +83,9 @@ def recover(
     from seatrial.clock import SystemClock
     from seatrial.trials.recheck import recover as recover_bundle
 
-    _must_exist(bundle)
+    must_exist(bundle)
     signers = () if key is None else (signer_of(key),)
-    with _invalid_where_unreadable():
+    with invalid_where_unreadable():
         result = recover_bundle(bundle, signers, SystemClock())
     print_result(result, as_json=False)
     raise typer.Exit(exit_code(result))
-
-
-def _must_exist(bundle: Path) -> None:
-    from seatrial.errors import UsageError
-
-    if not bundle.exists():
-        raise UsageError("there is no bundle here", value=bundle, remedy="Give a bundle's folder or its packed file.")
-
-
-@contextmanager
-def _invalid_where_unreadable() -> Iterator[None]:
-    """Evidence that can't be read is INVALID, which says nothing about the service; it is no FAIL."""
-    from seatrial.errors import EvidenceError
-
-    try:
-        yield
-    except EvidenceError as error:
-        print(f"seatrial: {error}", file=sys.stderr)
-        raise typer.Exit(exit_codes.INVALID) from error

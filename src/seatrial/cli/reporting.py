@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seatrial.cli.bundles import invalid_where_unreadable, must_exist
 from seatrial.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def report(
 
     Without --html the verdict is printed. A report is no check of integrity: that is `seatrial verify`.
     """
+    must_exist(bundle)
     if html is not None and bundle.is_dir() and html.resolve().is_relative_to(bundle.resolve()):
         raise UsageError(
             "the report would change the bundle, which then no longer verifies",
@@ -51,7 +53,7 @@ def report(
     from seatrial.reports.text import render_text
 
     language: Language = "zh-Hant" if lang is PageLanguage.ZH_HANT else "en"
-    with open_bundle(bundle) as directory:
+    with invalid_where_unreadable(), open_bundle(bundle) as directory:
         verdict = recompute(directory)
         if html is None:
             typer.echo(render_text(verdict, language, colour=sys.stdout.isatty()))
