@@ -166,7 +166,9 @@ def records(plan: Plan, stage: Stage, law: Law, seed: int = 1, started_ns: int =
 def spans(frame: pl.DataFrame, worker: int, workers: int, users: int = SESSION_STRIDE) -> tuple[Int64, Int64]:
     """Return when a worker's sessions began and ended, each ascending; for journeys without pauses at their edges."""
     mine = frame.filter((pl.col("session") % SESSION_STRIDE) % users % workers == worker)
-    mine = mine.group_by("session").agg(pl.col("sent_ns").min(), pl.col("done_ns").max()).drop_nulls()
+    if mine["session"].n_unique() < mine.height:
+        mine = mine.group_by("session").agg(pl.col("sent_ns").min(), pl.col("done_ns").max())
+    mine = mine.drop_nulls(["sent_ns", "done_ns"])
     return np.sort(mine["sent_ns"].to_numpy()), np.sort(mine["done_ns"].to_numpy())
 
 
@@ -184,16 +186,14 @@ def health(
     """
     end_ns = max((log.drained_ns or log.started_ns for log in logs), default=0)
     start_ns = min((log.started_ns for log in logs), default=0)
-    known = {} if of is None else {worker: spans(of, worker, workers, users) for worker in range(workers)}
+    at_ns = np.arange(start_ns, end_ns + SECOND, SECOND)
 
-    def sessions(worker: int, at_ns: int) -> int:
-        if worker not in known:
-            return 1
-        begun, over = (int(np.searchsorted(edges, at_ns, side="right")) for edges in known[worker])
-        return begun - over
-
-    rows = [
-        {
+    def rows(worker: int) -> pl.DataFrame:
+        inside = np.ones(len(at_ns), dtype=np.int64)
+        if of is not None:
+            begun, over = (np.searchsorted(edges, at_ns, side="right") for edges in spans(of, worker, workers, users))
+            inside = begun - over
+        shown = {
             **dict.fromkeys(HEALTH_SCHEMA, 0),
             "worker": worker,
             "at_ns": at_ns,
@@ -201,18 +201,18 @@ def health(
             "busy_share": cpu,
             "stall_ns": stall_ns,
             "rss_bytes": 50_000_000,
-            "sessions": sessions(worker, at_ns),
-            "connections": sessions(worker, at_ns),
+            "sessions": inside,
+            "connections": inside,
             "ports_limit": 28_232,
-            "open_files": 20 + sessions(worker, at_ns),
+            "open_files": 20 + inside,
             "files_limit": 20_000,
             "machine_cpu": cpu / 2,
             "clock_offset_ns": WALL_NS,
         }
-        for worker in range(workers)
-        for at_ns in range(start_ns, end_ns + SECOND, SECOND)
-    ]
-    return pl.DataFrame(rows, schema=HEALTH_SCHEMA)
+        return pl.DataFrame({name: np.broadcast_to(value, len(at_ns)) for name, value in shown.items()})
+
+    every = [rows(worker).cast(dict(HEALTH_SCHEMA)) for worker in range(workers)]
+    return pl.concat([pl.DataFrame(schema=HEALTH_SCHEMA), *every])
 
 
 def stage_log(plan: Plan, stage: Stage, frame: pl.DataFrame, started_ns: int = STARTED_NS) -> StageLog:
