@@ -91,6 +91,28 @@ PLAN: dict[str, Any] = {
             "kind": "load", "users": 3, "ramp": "1s", "think": {"exponential": "1s", "most": "9s"}, "for": "1s",
             "objectives": ["errors <= 1%"],
         },
+        {"kind": "soak", "at": "1 P", "for": "1h", "objectives": ["errors <= 1%"]},
+        {
+            "kind": "scalability", "from": "1 P", "to": "2 P", "step": "1 P", "hold": "1s", "settle": "1s",
+            "sizes": [{"units": 1, "set": {"auth": {"bearer": "${t}"}, "steps": [{"get": "/"}]}}, {"units": 2}],
+            "objectives": ["errors <= 1%"],
+        },
+        {
+            "kind": "recovery", "at": "1 P", "before": "9s", "after": "9s", "overload": {"to": "2 P", "for": "1s"},
+            "objectives": ["errors <= 1%", "recovery time <= 5s"],
+        },
+        {
+            "kind": "recovery", "at": "1 P", "before": "9s", "after": "9s",
+            "fault": {
+                "begin": {"auth": {"bearer": "${t}"}, "steps": [{"get": "/"}]}, "for": "1s",
+                "end": {"auth": {"bearer": "${t}"}, "steps": [{"get": "/"}]},
+            },
+            "objectives": ["errors <= 1%", "recovery time <= 5s"],
+        },
+        {
+            "kind": "spike", "base": "1 P", "to": "2 P", "rise": "1s", "hold": "9s", "rest": "9s",
+            "objectives": ["errors <= 1%"],
+        },
     ],
 }  # fmt: skip
 POLICY = load_policy("demo").policy.as_document()
@@ -243,7 +265,8 @@ def test_an_unknown_key_anywhere_gets_its_nearest_known_one(pattern: str, tmp_pa
     kinds = ("steps", "spike", "sine", "curve", "burst")
     shaped = next((2 + kinds.index(element) for element in path if path[:1] == ["trials"] and element in kinds), 2)
     tags = {"request": 0, "pause": 7, "group": 4, "repeat": 5, "choose": 6}
-    tags |= {"load": shaped if "shape" in path else -1 if "think" in path else 0, "stress": 1}
+    tags |= {"load": shaped if "shape" in path else 7 if "think" in path else 0, "stress": 1}
+    tags |= {"soak": 8, "scalability": 9, "recovery": 11 if "fault" in path else 10, "spike": 12}
     for index, element in enumerate(path):
         if (element in tags and path[index - 1] == "*") or element in ("FilePart", "ThinkTime"):
             continue
