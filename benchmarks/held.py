@@ -19,33 +19,15 @@ from typing import Any
 
 # What ``seatrial run`` keeps in its own process counts as well, so it is loaded here too.
 import seatrial.trials.execute  # noqa: F401
-from benchmarks.ours import plan_text
-from seatrial.authoring.yaml_plan import load_plan
+from benchmarks.ours import GET_STEPS, SIGNED_IN_STEPS, plan_text, specs_of
 from seatrial.backends.local import LocalBackend
-from seatrial.engine.http.target import resolve
-from seatrial.engine.worker import Tick, WorkerSpec
+from seatrial.engine.worker import Tick
 from seatrial.model.profile import Stage, constant
 from seatrial.model.sample import Outcome
 
 __all__ = ["JOURNEYS", "Look", "held", "main", "think"]
 
-_GET = """
-      - get: /small
-        expect: {status: 200}
-"""
-_SIGNED_IN = """
-      - post: /sign-in
-        name: sign in
-        json: {patron: A123456, pin: "2468"}
-        expect: {status: 200}
-        extract: {token: {json: "$.token"}}
-      - get: /list
-        name: list
-        headers: {Authorization: "Bearer ${token}"}
-        expect: {status: 200}
-        extract: {slot: {json: "$.free[0].id"}}
-"""
-JOURNEYS = {"get": _GET, "signed-in": _SIGNED_IN}
+JOURNEYS = {"get": GET_STEPS, "signed-in": SIGNED_IN_STEPS}
 _SECOND_NS = 1_000_000_000
 _WARM_UP = 200
 
@@ -141,15 +123,8 @@ def main(words: list[str]) -> None:
         folder = Path(name)
         journeys = think(options.kind, options.think)
         text = plan_text(journeys, options.target, options.connections, 2 * options.count, options.ca)
-        (folder / "plan.yaml").write_text(text, encoding="utf-8")
-        loaded = load_plan(folder / "plan.yaml")
-        target = resolve(loaded.plan, folder)
-        specs = [
-            WorkerSpec(loaded.plan, loaded.digest, folder, target, 0, worker, options.workers, folder, ({},))
-            for worker in range(options.workers)
-        ]
         with LocalBackend() as backend:
-            backend.start(specs)
+            backend.start(specs_of(text, folder, options.workers))
             run = _Run(backend)
             warm, _ = run.offer(_WARM_UP, _SECOND_NS, _SECOND_NS // 2)
             before = [next(look.rss for look in reversed(warm) if look.worker == w) for w in range(options.workers)]

@@ -25,17 +25,13 @@ from seatrial.model.profile import Stage, constant
 from seatrial.model.sample import NEVER, Outcome
 from seatrial.samples.codec import ROW_DTYPE, Rows, read_frames
 
-__all__ = ["PLANS", "main", "plan_text"]
+__all__ = ["GET_STEPS", "PLANS", "SIGNED_IN_STEPS", "main", "plan_text", "specs_of"]
 
-_GET = """
-  get:
-    steps:
+GET_STEPS = """
       - get: /small
         expect: {status: 200}
 """
-_JOURNEY = """
-  book:
-    steps:
+SIGNED_IN_STEPS = """
       - post: /sign-in
         name: sign in
         json: {patron: A123456, pin: "2468"}
@@ -46,13 +42,18 @@ _JOURNEY = """
         headers: {Authorization: "Bearer ${token}"}
         expect: {status: 200}
         extract: {slot: {json: "$.free[0].id"}}
+"""
+_BOOK_STEP = """\
       - post: /book
         name: book
         headers: {Authorization: "Bearer ${token}"}
         json: {slot: "${slot}"}
         expect: {status: 201}
 """
-PLANS = {"get": _GET, "journey": _JOURNEY}
+PLANS = {
+    "get": f"\n  get:\n    steps:{GET_STEPS}",
+    "journey": f"\n  book:\n    steps:{SIGNED_IN_STEPS}{_BOOK_STEP}",
+}
 _STEPS = {"get": 1, "journey": 3}
 _FIRST_RATE = {"get": 6000.0, "journey": 2500.0}
 _STEP_NS, _DRAIN_NS = 1_500_000_000, 5_000_000_000
@@ -73,6 +74,23 @@ arrivals: even
 {tls}journeys:{journeys}trials:
   - {{kind: load, at: 1.0 P, for: 5s, objectives: [errors <= 1%]}}
 """
+
+
+def specs_of(text: str, folder: Path, workers: int) -> list[WorkerSpec]:
+    """Write a plan into ``folder`` and return what its workers need, for the stages of the benchmark's own.
+
+    Args:
+        text: The plan; see :func:`plan_text`.
+        folder: For the plan and the workers' rows; exists.
+        workers: How many.
+    """
+    (folder / "plan.yaml").write_text(text, encoding="utf-8")
+    loaded = load_plan(folder / "plan.yaml")
+    target = resolve(loaded.plan, folder)
+    return [
+        WorkerSpec(loaded.plan, loaded.digest, folder, target, 0, worker, workers, folder, ({},))
+        for worker in range(workers)
+    ]
 
 
 @dataclass(slots=True)
@@ -155,17 +173,9 @@ def main(words: list[str]) -> None:
     options = _arguments(words)
     with tempfile.TemporaryDirectory(prefix="seatrial-bench-") as name:
         folder = Path(name)
-        plan_file = folder / "plan.yaml"
         text = plan_text(PLANS[options.kind], options.target, options.connections, options.sessions, options.ca)
-        plan_file.write_text(text, encoding="utf-8")
-        loaded = load_plan(plan_file)
-        target = resolve(loaded.plan, folder)
-        specs = [
-            WorkerSpec(loaded.plan, loaded.digest, folder, target, 0, worker, options.workers, folder, ({},))
-            for worker in range(options.workers)
-        ]
         with LocalBackend() as backend:
-            backend.start(specs)
+            backend.start(specs_of(text, folder, options.workers))
             bench = _Bench(backend, folder, _STEPS[options.kind])
             if options.rate > 0:
                 result = bench.offer(options.rate, round(options.seconds * 1e9), keep=True)

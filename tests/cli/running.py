@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -141,7 +142,44 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class _Visit(BaseHTTPRequestHandler):
+@contextmanager
+def serving(command: list[str], ports: Sequence[int], log: Path) -> Iterator[None]:
+    """Run a server until the block ends; it is up when each of its ports accepts a connection."""
+
+    def answers() -> bool:
+        assert process.poll() is None, f"the server ended at once: {log.read_text()}"
+        return all(_accepts(port) for port in ports)
+
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+    try:
+        wait_for(answers)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def nginx(folder: Path, http: str) -> list[str]:
+    """Write nginx's configuration with these lines of its ``http`` block, and return the command that runs it."""
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    assert Path(program).exists(), "nginx is missing: apt-get install -y nginx-light"
+    temporary = "".join(f"{kind}_temp_path {folder};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (folder / "nginx.conf").write_text(
+        f"daemon off; {'user root; ' * (os.geteuid() == 0)}worker_processes 1; pid {folder}/nginx.pid;"
+        f" events {{}} http {{ {temporary} {http} }}"
+    )
+    return [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
+
+
+class Visit(BaseHTTPRequestHandler):
+    """Answers ``ok``, and notes in the server's ``times`` when it was asked."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
@@ -157,13 +195,13 @@ class _Visit(BaseHTTPRequestHandler):
 
 
 class Service(ThreadingHTTPServer):
-    """A service that answers ``ok`` and notes when it was asked."""
+    """A service that answers as ``visit`` does: ``ok``, where nothing else is said."""
 
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        super().__init__(("127.0.0.1", 0), _Visit)
+    def __init__(self, tls: ssl.SSLContext | None = None, visit: type[Visit] = Visit) -> None:
+        super().__init__(("127.0.0.1", 0), visit)
         self.times: list[float] = []
         self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.server_port}"
         if tls:
@@ -174,8 +212,8 @@ class Service(ThreadingHTTPServer):
 
 
 @contextmanager
-def service(tls: ssl.SSLContext | None = None) -> Iterator[Service]:
-    with Service(tls) as server:
+def service(tls: ssl.SSLContext | None = None, visit: type[Visit] = Visit) -> Iterator[Service]:
+    with Service(tls, visit) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:

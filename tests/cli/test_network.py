@@ -7,22 +7,19 @@ are made at once, and two ways are gone by the engine alone; every test looks at
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from tests.cli.running import Done, free_port, seatrial, wait_for, write_plan
+from tests.cli.running import Done, free_port, nginx, seatrial, serving, write_plan
 from tests.engine.certified import Authority
 from tests.engine.served import Engine, Run
 
@@ -61,41 +58,20 @@ class World:
         return [request for request in self.requests if request["path"] == f"/{name}"]
 
 
-@contextmanager
-def serving(command: list[str], ports: list[int], log: Path) -> Iterator[None]:
-    def answers() -> bool:
-        assert process.poll() is None, f"the server ended at once: {log.read_text()}"
-        with socket.socket() as first, socket.socket() as last:
-            return not first.connect_ex(("127.0.0.1", ports[0])) and not last.connect_ex(("127.0.0.1", ports[-1]))
-
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
-    try:
-        wait_for(answers)
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def nginx(folder: Path, plain: int, tls: int, authority: Authority) -> list[str]:
-    program = shutil.which("nginx") or "/usr/sbin/nginx"
-    assert Path(program).exists(), "nginx is missing: apt-get install -y nginx-light"
+def asking_for_certificates(folder: Path, plain: int, tls: int, authority: Authority) -> list[str]:
     authority.context()
     (own,) = folder.glob("server-*.pem")
     fields = ("remote_addr", "ssl_client_verify", "ssl_session_reused", "uri")
     names = ("from", "verified", "reused", "path")
     log_format = ",".join(f'"{name}":"${field}"' for name, field in zip(names, fields, strict=True))
-    temporary = "".join(f"{kind}_temp_path {folder};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    (folder / "nginx.conf").write_text(
-        f"daemon off; {'user root; ' * (os.geteuid() == 0)}worker_processes 1; pid {folder}/nginx.pid; events {{}}"
-        f" http {{ log_format json escape=json '{{{log_format}}}'; access_log {folder}/access.log json; {temporary}"
+    return nginx(
+        folder,
+        f"log_format json escape=json '{{{log_format}}}'; access_log {folder}/access.log json;"
         f" server {{ listen 127.0.0.1:{plain}; location / {{ return 200 ok; }} }}"
         f" server {{ listen 127.0.0.1:{tls} ssl; ssl_certificate {own}; ssl_certificate_key {own};"
         f" ssl_client_certificate {authority.ca}; ssl_verify_client on; ssl_session_cache shared:all:1m;"
-        " location / { return 200 ok; } } }"
+        " location / { return 200 ok; } }",
     )
-    return [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +96,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
     command = [sys.executable, "-m", "proxy", "--hostname", "127.0.0.1", "--port", str(proxy)]
     with (
-        serving(nginx(root, plain, tls, authority), [plain, tls], root / "nginx.txt"),
+        serving(asking_for_certificates(root, plain, tls, authority), [plain, tls], root / "nginx.txt"),
         serving([*command, "--num-workers", "1", "--num-acceptors", "1"], [proxy], root / "proxy.txt"),
         ThreadPoolExecutor(len(plans)) as pool,
     ):

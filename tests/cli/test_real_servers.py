@@ -6,20 +6,18 @@ Three runs are made at once, of the examples as they are but for their ports; ev
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import pytest
-from tests.cli.running import Done, free_port, seatrial, wait_for
+from tests.cli.running import Done, free_port, nginx, seatrial, serving
 
 from seatrial.model.sample import Outcome
 
@@ -36,37 +34,11 @@ class Run:
     trust: Path
 
 
-@contextmanager
-def serving(command: list[str], port: int, log: Path) -> Iterator[None]:
-    """Run a server until the block ends; it is up when its port accepts a connection."""
-
-    def answers() -> bool:
-        assert process.poll() is None, f"the server ended at once: {log.read_text()}"
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
-    try:
-        wait_for(answers)
-        yield
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def nginx(folder: Path, port: int) -> list[str]:
-    program = shutil.which("nginx") or "/usr/sbin/nginx"
-    assert Path(program).exists(), "nginx is missing: apt-get install -y nginx-light"
+def files(folder: Path, port: int) -> list[str]:
     (folder / "www").mkdir()
     (folder / "www" / "index.html").write_text("<!doctype html><title>Opens at 07:00</title>")
-    temporary = "".join(f"{kind}_temp_path {folder};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    (folder / "nginx.conf").write_text(
-        f"daemon off; {'user root; ' * (os.geteuid() == 0)}worker_processes 1; pid {folder}/nginx.pid;"
-        f"events {{}} http {{ access_log off; types {{ text/html html; }} {temporary}"
-        f" server {{ listen 127.0.0.1:{port}; root {folder}/www; }} }}"
-    )
-    return [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
+    server = f"server {{ listen 127.0.0.1:{port}; root {folder}/www; }}"
+    return nginx(folder, f"access_log off; types {{ text/html html; }} {server}")
 
 
 def datasette(folder: Path, port: int) -> list[str]:
@@ -81,13 +53,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Run]]:
     key = seatrial("keys", "new", root / "tester", "--role", "tester", "--name", "A tester", "--no-passphrase")
     assert key.code == 0, key.err
     assert seatrial("keys", "trust", root / "tester.json", "--out", root / "trust.json").code == 0
-    servers: dict[str, Callable[[Path, int], list[str]]] = {"nginx": nginx, "datasette": datasette}
+    servers: dict[str, Callable[[Path, int], list[str]]] = {"nginx": files, "datasette": datasette}
     ports = {name: free_port() for name in servers}
     with ExitStack() as stack, ThreadPoolExecutor(len(NAMES)) as pool:
         for name, command in servers.items():
             (root / name).mkdir()
             log = root / name / "log.txt"
-            stack.enter_context(serving(command(root / name, ports[name]), ports[name], log))
+            stack.enter_context(serving(command(root / name, ports[name]), [ports[name]], log))
 
         def run(name: str) -> Run:
             source = EXAMPLES / "first-plan.yaml" if name == "first-plan" else EXAMPLES / name / "plan.yaml"

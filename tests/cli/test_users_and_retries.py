@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from tests.cli.running import seatrial, write_plan
+from tests.cli.running import Visit, seatrial, service, write_plan
 
 from seatrial.evidence.recompute import recompute, recompute_verdict
 from seatrial.model.reasons import Language
@@ -46,30 +44,15 @@ trials:
 EVERY = 3
 
 
-class _Sluggish(BaseHTTPRequestHandler):
-    """Answers ``ok``; every third request for /slow takes a quarter of a second."""
+class Sluggish(Visit):
+    """Every third request for /slow takes a quarter of a second."""
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+    asked = count()
 
     def do_GET(self) -> None:
-        if self.path == "/slow" and next(self.server.asked) % EVERY == 0:  # type: ignore[attr-defined]
+        if self.path == "/slow" and next(self.asked) % EVERY == 0:
             time.sleep(0.25)
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-class _Service(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients that leave are what this test is about."""
+        super().do_GET()
 
 
 @dataclass(frozen=True)
@@ -91,14 +74,11 @@ class RunDone:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunDone]:
     folder = tmp_path_factory.mktemp("users")
-    with _Service(("127.0.0.1", 0), _Sluggish) as server:
-        server.asked = count()  # type: ignore[attr-defined]
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        write_plan(folder, f"http://127.0.0.1:{server.server_port}", plan=PLAN)
+    with service(visit=Sluggish) as server:
+        write_plan(folder, server.url, plan=PLAN)
         ran = seatrial(
             "run", "plan.yaml", "--policy", "policy.yaml", "--workers", 2, "--out", "out", "--json", cwd=folder
         )
-        server.shutdown()
     assert ran.code == 0, ran.out + ran.err
     yield RunDone(folder, folder / "out", ran.json)
 
