@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +39,7 @@ from scipy.special import ndtri, stdtrit
 
 from seatrial.units import SECOND
 
-__all__ = ["COARSEST", "Batches", "exact_sum"]
+__all__ = ["COARSEST", "Batched", "Batches", "Grid", "Sums", "exact_sum"]
 
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
@@ -53,53 +54,60 @@ _LOW_BITS = 20
 _LOW = (1 << _LOW_BITS) - 1
 
 
-class Batches:
-    """Records grouped by when they were intended.
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Batches of equal length, at the finest.
 
-    Args:
-        at_ns: When each record was intended, shape (n,), int64, in any order.
+    Attributes:
+        start_ns: Where the first begins.
+        width_ns: How long each is.
+        number: How many there are: ten, doubled as often as a batch lasts a second.
     """
 
-    def __init__(self, at_ns: Int64) -> None:
-        self.count = len(at_ns)
-        start = int(at_ns.min()) if self.count else 0
-        span_ns = (int(at_ns.max()) - start + 1) if self.count else 1
-        number = COARSEST
+    start_ns: int
+    width_ns: int
+    number: int
+
+    @classmethod
+    def over(cls, first_ns: int, last_ns: int) -> Grid:
+        """Return the grid of records that were intended from the first to the last of these instants."""
+        span_ns, number = last_ns - first_ns + 1, COARSEST
         while number < _FINEST and span_ns // (number * 2) >= _SHORTEST_NS:
             number *= 2
-        width_ns = -(-span_ns // number)
-        self._number = number
-        self._bin: Int64 = (at_ns - start) // width_ns
-        self._sizes = self._per_batch(None)
+        return cls(first_ns, -(-span_ns // number), number)
 
-    def design_effect(self, hit: Bool, confidence: float) -> float:
-        """Return d' for the share of ``hit``, at least 1; exactly 1 when all or none are hits, or with one batch.
+    def of(self, at_ns: Int64) -> Int64:
+        """Return the batch of each instant, from 0."""
+        return (at_ns - self.start_ns) // self.width_ns
+
+    def counts(self, at_ns: Int64) -> Int64:
+        """Return how many of some instants lie in each batch, shape (number,)."""
+        return np.bincount(self.of(at_ns), minlength=self.number)
+
+
+class Batched:
+    """How many records each batch holds: whatever is asked of records can be answered from counts alone.
+
+    Args:
+        sizes: Records in each of the finest batches, shape (ten times a power of two,).
+    """
+
+    def __init__(self, sizes: Int64) -> None:
+        self.sizes = sizes
+        self.count = int(sizes.sum())
+
+    def effect(self, hits: Int64, confidence: float) -> float:
+        """Return d' for a share, at least 1; exactly 1 when all or none are hits, or with one batch.
 
         Args:
-            hit: Shape (n,).
+            hits: How many records of each batch are hits, shape (batches,).
             confidence: Two-sided, of the bounds that it is for.
         """
-        return self._effect(self._per_batch(hit), confidence)
-
-    def design_effects(self, level: Int64, levels: int, confidence: float) -> list[float]:
-        """Return d' of the share of records at or below each of several levels, in one pass.
-
-        Args:
-            level: For each record the lowest level it is within, or ``levels`` where it is within none; shape (n,).
-            levels: How many there are.
-            confidence: Two-sided.
-        """
-        width = levels + 1
-        table = np.bincount(self._bin * width + level, minlength=self._number * width)
-        within = np.cumsum(table.reshape(self._number, width), axis=1)
-        return [self._effect([int(hit) for hit in within[:, place]], confidence) for place in range(levels)]
-
-    def _effect(self, hits: list[int], confidence: float) -> float:
-        n, k = self.count, sum(hits)
+        n, k = self.count, int(hits.sum())
         if k in (0, n):
             return 1.0
         # d = B/(B-1) * sum (k_b n - k n_b)^2 / (n k (n - k)), all in whole numbers
-        size, hit = np.array(self._sizes, dtype=np.int64), np.array(hits, dtype=np.int64)
+        size, hit = self.sizes, hits
         most, side = 1.0, (1 + confidence) / 2
         while True:
             batches, rare = int((size > 0).sum()), hit if 2 * k <= n else size - hit
@@ -115,26 +123,24 @@ class Batches:
         # Clustering can't be worse than all records of the rarer kind in one lump: they are one event at least.
         return min(most, float(min(k, n - k)))
 
-    def variance_of_mean(self, value: Int64) -> tuple[float, int]:
-        """Return the variance of the mean of ``value`` and the degrees of freedom of its estimate.
+    def variance_of_mean(self, sums: Sums) -> tuple[float, int]:
+        """Return the variance of the mean of values and the degrees of freedom of its estimate.
 
         It is never below the variance of independent records.
 
         Args:
-            value: Zero or more, shape (n,), n >= 2.
+            sums: Of the values of all of these records.
 
         Returns:
-            Variance in squared units of ``value``, and B - 1 of the batches that gave it (n - 1 where they gave less
+            Variance in squared units of the values, and B - 1 of the batches that gave it (n - 1 where they gave less
             than independence); (infinity, 1) for fewer than two records.
         """
         n = self.count
         if n < 2:
             return math.inf, 1
-        high = self._per_batch(value >> _LOW_BITS, weighted=True)
-        low = self._per_batch(value & _LOW, weighted=True)
-        totals = [(h << _LOW_BITS) + part for h, part in zip(high, low, strict=True)]
+        totals = sums.totals
         total = sum(totals)
-        best = (_independent_variance(value, total) / n, n - 1)
+        best = (sums.independent_variance(n) / n, n - 1)
         for batches, squares in self._squares(totals, total):
             if batches > 1:
                 best = max(best, (batches * squares / ((batches - 1) * n**4), batches - 1))
@@ -142,7 +148,7 @@ class Batches:
 
     def _squares(self, sums: list[int], total: int) -> Iterator[tuple[int, int]]:
         """Yield (batches with records, sum over them of (s_b n - s n_b)^2) for each length of batch."""
-        sizes, number, n = self._sizes, self._number, self.count
+        sizes, number, n = [int(size) for size in self.sizes], len(self.sizes), self.count
         while True:
             yield (
                 sum(1 for size in sizes if size),
@@ -154,27 +160,62 @@ class Batches:
             sizes = [a + b for a, b in zip(sizes[::2], sizes[1::2], strict=True)]
             sums = [a + b for a, b in zip(sums[::2], sums[1::2], strict=True)]
 
-    def _per_batch(self, what: Bool | Int64 | None, *, weighted: bool = False) -> list[int]:
-        if what is None:
-            counts = np.bincount(self._bin, minlength=self._number)
-        elif weighted:
-            # Sums of whole numbers below 2**53 are exact in doubles, in any order.
-            counts = np.bincount(self._bin, weights=what, minlength=self._number)
-        else:
-            counts = np.bincount(self._bin[what], minlength=self._number)
-        return [int(c) for c in counts]
+
+class Sums:
+    """Sums of values by batch and of their squares, gathered chunk by chunk.
+
+    Args:
+        grid: The batches.
+        count: How many values there will be.
+        greatest: The largest of them.
+    """
+
+    def __init__(self, grid: Grid, count: int, greatest: int) -> None:
+        self._grid = grid
+        self._high = np.zeros(grid.number, dtype=np.int64)
+        self._low = np.zeros(grid.number, dtype=np.int64)
+        # Squares are shortened so that their sum fits 63 bits.
+        self._shift = max(0, greatest.bit_length() - (62 - count.bit_length()) // 2)
+        self._squares = self._short = 0
+
+    def add(self, place: Int64, value: Int64) -> None:
+        """Take some values in, zero or more, and the batch of each; both of shape (n,)."""
+        number = self._grid.number
+        # Sums of whole numbers below 2**53 are exact in doubles, in any order.
+        self._high += np.bincount(place, weights=value >> _LOW_BITS, minlength=number).astype(np.int64)
+        self._low += np.bincount(place, weights=value & _LOW, minlength=number).astype(np.int64)
+        short = value >> self._shift
+        self._squares += int((short * short).sum())
+        self._short += int(short.sum())
+
+    @property
+    def totals(self) -> list[int]:
+        """Return the exact sum of each batch."""
+        return [(h << _LOW_BITS) + part for h, part in zip(self._high.tolist(), self._low.tolist(), strict=True)]
+
+    def independent_variance(self, count: int) -> float:
+        """Return the variance of one of ``count`` values, two at least."""
+        n = count
+        return (n * self._squares - self._short * self._short) * 4.0**self._shift / (n * (n - 1))
+
+
+class Batches(Batched):
+    """Records that are all there, grouped by when they were intended.
+
+    Args:
+        at_ns: When each record was intended, shape (n,), int64, in any order.
+    """
+
+    def __init__(self, at_ns: Int64) -> None:
+        self.at_ns = at_ns
+        self.grid = Grid.over(int(at_ns.min()), int(at_ns.max())) if len(at_ns) else Grid.over(0, 0)
+        super().__init__(self.grid.counts(at_ns))
+
+    def design_effect(self, hit: Bool, confidence: float) -> float:
+        """Return d' for the share of ``hit``, shape (n,), at least 1; as :meth:`effect` of its counts."""
+        return self.effect(self.grid.counts(self.at_ns[hit]), confidence)
 
 
 def exact_sum(value: Int64) -> int:
     """Return the exact sum of zero or positive int64 values, beyond 64 bits where need be."""
     return (int((value >> _LOW_BITS).sum()) << _LOW_BITS) + int((value & _LOW).sum())
-
-
-def _independent_variance(value: Int64, total: int) -> float:
-    """Return the variance of one record, from squares that are shortened so that their sum fits 63 bits."""
-    n = len(value)
-    keep = (62 - n.bit_length()) // 2
-    shift = max(0, int(value.max()).bit_length() - keep)
-    short = value >> shift
-    squares, sums = int((short * short).sum()), int(short.sum()) if shift else total
-    return (n * squares - sums * sums) * 4.0**shift / (n * (n - 1))

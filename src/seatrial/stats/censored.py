@@ -21,17 +21,20 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
 from seatrial.model.verdict import Bounded
-from seatrial.stats.batches import Batches, exact_sum
+from seatrial.stats.batches import Batched, Batches, Grid, Sums
 from seatrial.stats.binomial import quantile_ranks, rank_of, reaches_upper_rank
+from seatrial.stats.ordered import Ordered, Values, together
 
-__all__ = ["CensoredTimes"]
+__all__ = ["CensoredTimes", "Measure", "Survey", "Tally"]
 
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
@@ -41,8 +44,94 @@ _BELOW, _NEAR, _BEYOND = 4, 32, 20
 UNKNOWN = Bounded(estimate=None, lower=None, upper=None)
 
 
+class Tally(Protocol):
+    """Takes records in, chunk by chunk."""
+
+    def add(self, at_ns: Int64, value_ns: Int64, censored: Bool) -> None:
+        """Take some records in: when they were intended, their times, and which of these are but lower bounds."""
+
+
+class Survey:
+    """What one pass over records tells of their times: how many, from when to when, and their values in order.
+
+    Attributes:
+        first_ns: The earliest intended start; 0 without records.
+        last_ns: The latest.
+    """
+
+    def __init__(self) -> None:
+        self.first_ns = self.last_ns = 0
+        self.known, self.bounds = Values(), Values()
+
+    def add(self, at_ns: Int64, value_ns: Int64, censored: Bool) -> None:
+        """Take some records in; see :class:`CensoredTimes`."""
+        if not len(at_ns):
+            return
+        first_ns, last_ns = int(at_ns.min()), int(at_ns.max())
+        self.first_ns = min(self.first_ns, first_ns) if self.count else first_ns
+        self.last_ns = max(self.last_ns, last_ns) if self.count else last_ns
+        if censored.any():
+            self.bounds.add(value_ns[censored])
+            value_ns = value_ns[~censored]
+        self.known.add(value_ns)
+
+    @property
+    def count(self) -> int:
+        """Return how many records there are."""
+        return self.known.count + self.bounds.count
+
+    @property
+    def grid(self) -> Grid:
+        """Return the batches that they fall into."""
+        return Grid.over(self.first_ns, self.last_ns)
+
+
+class Measure:
+    """What a second pass tells: how many records of each batch are within some cuts, and sums for the mean.
+
+    Args:
+        survey: Of the same records.
+        cuts: Ascending, in ns.
+        sums: Whether the mean is wanted.
+    """
+
+    def __init__(self, survey: Survey, cuts: Sequence[int], *, sums: bool) -> None:
+        self.cuts = tuple(cuts)
+        self.grid = survey.grid
+        self._edges = np.array(cuts, dtype=np.int64)
+        self._table = np.zeros(self.grid.number * (len(cuts) + 1) * 2, dtype=np.int64)
+        greatest = max(survey.known.greatest, survey.bounds.greatest)
+        self.sums = Sums(self.grid, survey.count, greatest) if sums else None
+
+    def add(self, at_ns: Int64, value_ns: Int64, censored: Bool) -> None:
+        """Take some records in; see :class:`CensoredTimes`."""
+        place = self.grid.of(at_ns)
+        if self.sums is not None:
+            self.sums.add(place, value_ns)
+        level = np.searchsorted(self._edges, value_ns, side="left")
+        cell = (place * (len(self.cuts) + 1) + level) * 2 + censored
+        self._table += np.bincount(cell, minlength=len(self._table))
+
+    @property
+    def sizes(self) -> Int64:
+        """Return how many records each batch has."""
+        return np.asarray(self._table.reshape(self.grid.number, -1).sum(axis=1))
+
+    def within(self) -> tuple[Int64, Int64]:
+        """Return how many records of each batch are within each cut, in both readings.
+
+        Returns:
+            Optimistic and pessimistic, each of shape (cuts, batches).
+        """
+        table = self._table.reshape(self.grid.number, len(self.cuts) + 1, 2)[:, :-1].cumsum(axis=1)
+        return table.sum(axis=2).T, table[:, :, 0].T
+
+
 class CensoredTimes:
     """Times of records, some censored.
+
+    Whatever is asked is answered from counts: a first pass over the records puts their times in order, a second one
+    counts by batch. Records that are many need not be there all at once (:meth:`over`).
 
     Args:
         value_ns: Time, or its lower bound where censored; zero or more; shape (n,), int64.
@@ -56,20 +145,107 @@ class CensoredTimes:
     def __init__(self, value_ns: Int64, censored: Bool, batches: Batches) -> None:
         if not len(value_ns) == len(censored) == batches.count:
             raise ValueError(f"{len(value_ns)} times, {len(censored)} marks, {batches.count} batched")
-        self._value, self._censored, self._batches = value_ns, censored, batches
+        self._begin(lambda tally: tally.add(batches.at_ns, value_ns, censored))
+
+    @classmethod
+    def over(cls, read: Callable[[Tally], None]) -> CensoredTimes:
+        """Return the times of records that are read anew for each pass.
+
+        Args:
+            read: Hands all records to a tally's ``add``, in any order and in chunks of any size.
+        """
+        times = cls.__new__(cls)
+        times._begin(read)  # noqa: SLF001 -- its own class
+        return times
+
+    def _begin(self, read: Callable[[Tally], None]) -> None:
+        self._read = read
+        self._survey: Survey | None = None
+        self._wanted: set[int] = set()
+        self._mean_wanted = False
+        self._hits: dict[int, tuple[Int64, Int64]] = {}
         self._measured: dict[tuple[float, float], tuple[list[int], list[float]]] = {}
+        self._batched: Batched | None = None
+        self._sums: Sums | None = None
 
     def __len__(self) -> int:
-        return len(self._value)
+        return self.survey.count
+
+    @property
+    def survey(self) -> Survey:
+        """Return what the first pass tells, after that pass where it is still to come."""
+        if self._survey is None:
+            found = Survey()
+            self._read(found)
+            self._survey = found
+        return self._survey
+
+    def first_pass(self) -> Survey | None:
+        """Return a survey to be filled, so that several of these share one pass; None where it is filled already."""
+        if self._survey is not None:
+            return None
+        self._survey = Survey()
+        return self._survey
+
+    def want(self, quantile: float | None, confidence: float, limit_ns: float) -> None:
+        """Announce what will be asked, after the first pass, so that one second pass answers it all.
+
+        Args:
+            quantile: In (0, 1); None for the mean.
+            confidence: Of the bounds.
+            limit_ns: The limit that it is held against.
+        """
+        if not len(self):
+            return
+        if quantile is None:
+            self._mean_wanted = True
+            return
+        optimistic, _ = self.readings(quantile)
+        self._wanted |= {optimistic or 0, math.floor(limit_ns), *self._cuts(quantile, confidence)}
+
+    def second_pass(self) -> Measure | None:
+        """Return a measure to be filled and given to :meth:`measured`; None where nothing more is wanted."""
+        cuts = sorted(self._wanted - self._hits.keys())
+        mean = self._mean_wanted and self._sums is None
+        return Measure(self.survey, cuts, sums=mean) if cuts or mean else None
+
+    def measured(self, measure: Measure) -> None:
+        """Take what a second pass has told."""
+        optimistic, pessimistic = measure.within()
+        for place, cut in enumerate(measure.cuts):
+            self._hits[cut] = optimistic[place], pessimistic[place]
+        self._sums = measure.sums or self._sums
+        self._batched = Batched(measure.sizes)
+
+    def _settle(self) -> None:
+        measure = self.second_pass()
+        if measure is not None:
+            self._read(measure)
+            self.measured(measure)
+
+    def _counts(self, cut: int | None = None) -> tuple[Batched, Int64, Int64]:
+        """Return the sizes of the batches, and how many of each are within a cut in both readings."""
+        if cut is not None and cut not in self._hits:
+            self._wanted.add(cut)
+        if self._batched is None or (cut is not None and cut not in self._hits):
+            self._settle()
+        if self._batched is None:
+            self._batched = Batched(np.zeros(self.survey.grid.number, dtype=np.int64))
+        nothing = np.empty(0, dtype=np.int64)
+        return self._batched, *(self._hits[cut] if cut is not None else (nothing, nothing))
 
     @cached_property
-    def _optimistic(self) -> Int64:
-        return np.sort(self._value)
+    def _optimistic(self) -> Ordered:
+        return together([self.survey.known, self.survey.bounds], high=False)
 
     @cached_property
-    def _known(self) -> Int64:
-        """Return the sorted times of what was answered: the pessimistic reading, less its infinite tail."""
-        return np.sort(self._value[~self._censored]) if self._censored.any() else self._optimistic
+    def _known(self) -> Ordered:
+        """Return the times of what was answered: the pessimistic reading, less its infinite tail."""
+        return together([self.survey.known], high=True)
+
+    @property
+    def _hidden(self) -> bool:
+        return self.survey.bounds.count > 0
 
     def readings(self, quantile: float) -> tuple[int | None, int | None]:
         """Return the quantile in the optimistic and in the pessimistic reading, in ns.
@@ -79,7 +255,7 @@ class CensoredTimes:
         if not len(self):
             return None, None
         rank = rank_of(len(self), quantile)
-        return int(self._optimistic[rank - 1]), _at(self._known, rank)
+        return self._optimistic.at(rank), self._known.at(rank)
 
     def estimate(self, quantile: float) -> float | None:
         """Return the quantile in ns; None when there is no record or censored records hide it.
@@ -104,7 +280,7 @@ class CensoredTimes:
         effective = n / self.effect_at(optimistic, confidence, pessimistic=False)
         low_rank, _ = quantile_ranks(n, effective, quantile, confidence)
         upper = None if pessimistic is None else self._upper(quantile, confidence)
-        lower = 0.0 if low_rank is None else float(self._optimistic[low_rank - 1])
+        lower = 0.0 if low_rank is None else float(self._optimistic.at(low_rank) or 0)
         return Bounded(estimate=self.estimate(quantile), lower=lower, upper=upper)
 
     def _upper(self, quantile: float, confidence: float) -> float | None:
@@ -127,29 +303,33 @@ class CensoredTimes:
         return _nearby(levels, effects, limit_ns)
 
     def _levels(self, quantile: float, confidence: float) -> tuple[list[int], list[float]]:
-        """Return levels at which clustering is measured, ascending, and the design effect at each.
-
-        They are values in the data: from half the least value that independent records would allow as a bound, up to
-        the greatest, closer together where fewer records lie beyond.
-        """
+        """Return levels at which clustering is measured, ascending, and the design effect at each."""
         key = (quantile, confidence)
         if key not in self._measured:
-            n, known = len(self), len(self._known)
-            _, first = quantile_ranks(n, n, quantile, confidence)
-            levels: list[int] = []
-            if first is not None and first <= known:
-                low = self.within(int(self._known[first - 1]) // 2, pessimistic=True) + 1
-                below = np.linspace(min(low, first), first, _BELOW).astype(np.int64)
-                most = known - first
-                # Even steps of a quarter of a standard error near the estimate, then ever fewer towards the end.
-                near = most - 0.25 * math.sqrt(n - first + 1) * np.arange(_NEAR)
-                beyond = np.concatenate([near[near >= 0], np.geomspace(1, most + 1, _BEYOND) - 1]).astype(np.int64)
-                ranks = np.unique(np.concatenate([below, known - beyond]))
-                levels = sorted({int(value) for value in self._known[ranks - 1]})
-            place = np.searchsorted(np.array(levels, dtype=np.int64), self._value, side="left")
-            place[self._censored] = len(levels)
-            self._measured[key] = levels, self._batches.design_effects(place, len(levels), confidence)
+            levels = self._cuts(quantile, confidence)
+            self._wanted.update(levels)
+            self._settle()
+            self._measured[key] = levels, [self.effect_at(level, confidence, pessimistic=True) for level in levels]
         return self._measured[key]
+
+    def _cuts(self, quantile: float, confidence: float) -> list[int]:
+        """Return values in the data, ascending, at which clustering is to be measured.
+
+        From half the least value that independent records would allow as a bound, up to the greatest, closer together
+        where fewer records lie beyond.
+        """
+        n, known = len(self), len(self._known)
+        _, first = quantile_ranks(n, n, quantile, confidence)
+        if first is None or first > known:
+            return []
+        low = self.within((self._known.at(first) or 0) // 2, pessimistic=True) + 1
+        below = np.linspace(min(low, first), first, _BELOW).astype(np.int64)
+        most = known - first
+        # Even steps of a quarter of a standard error near the estimate, then ever fewer towards the end.
+        near = most - 0.25 * math.sqrt(n - first + 1) * np.arange(_NEAR)
+        beyond = np.concatenate([near[near >= 0], np.geomspace(1, most + 1, _BEYOND) - 1]).astype(np.int64)
+        ranks = np.unique(np.concatenate([below, known - beyond]))
+        return sorted(set(self._known.at_ranks(ranks).tolist()))
 
     def mean(self, confidence: float) -> Bounded:
         """Return the mean with its bounds, in ns.
@@ -164,24 +344,29 @@ class CensoredTimes:
         n = len(self)
         if not n:
             return UNKNOWN
-        mean = exact_sum(self._value) / n
-        variance, freedom = self._batches.variance_of_mean(self._value)
+        if self._sums is None:
+            self._mean_wanted = True
+            self._settle()
+        batched, _, _ = self._counts()
+        sums = self._sums or Sums(self.survey.grid, n, 0)
+        mean = sum(sums.totals) / n
+        variance, freedom = batched.variance_of_mean(sums)
         if math.isinf(variance):
-            return Bounded(estimate=None if self._censored.any() else mean, lower=0.0, upper=None)
+            return Bounded(estimate=None if self._hidden else mean, lower=0.0, upper=None)
         half = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(variance)
         lower = max(0.0, round(mean - half, 3))
-        if self._censored.any():
+        if self._hidden:
             return Bounded(estimate=None, lower=lower, upper=None)
         return Bounded(estimate=mean, lower=lower, upper=round(mean + half, 3))
 
     def within(self, limit_ns: float, *, pessimistic: bool) -> int:
         """Return how many records took at most ``limit_ns``, in one of the readings."""
-        return int(np.searchsorted(self._known if pessimistic else self._optimistic, limit_ns, side="right"))
+        return (self._known if pessimistic else self._optimistic).within(limit_ns)
 
     def effect_at(self, limit_ns: float, confidence: float, *, pessimistic: bool) -> float:
         """Return the design effect of the share of records within ``limit_ns``, in one of the readings."""
-        within = self._value <= limit_ns
-        return self._batches.design_effect(within & ~self._censored if pessimistic else within, confidence)
+        batched, optimistic, known = self._counts(math.floor(limit_ns))
+        return batched.effect(known if pessimistic else optimistic, confidence)
 
 
 def _nearby(levels: list[int], effects: list[float], level: float) -> float:
@@ -189,8 +374,3 @@ def _nearby(levels: list[int], effects: list[float], level: float) -> float:
     last = bisect_right(levels, level)
     first = min(bisect_left(levels, level / 2), max(last - 1, 0))
     return max(effects[first:last], default=1.0)
-
-
-def _at(ordered: Int64, rank: int) -> int | None:
-    """Return the value of a rank from 1; None (infinity) beyond the last."""
-    return int(ordered[rank - 1]) if rank <= len(ordered) else None

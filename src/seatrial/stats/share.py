@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from seatrial.model.verdict import Bounded
-from seatrial.stats.batches import Batches
+from seatrial.stats.batches import Batched, Batches
 from seatrial.stats.binomial import clopper_pearson
 
-__all__ = ["bounded_share"]
+__all__ = ["bounded_share", "share_of"]
 
 
 def bounded_share(hit: npt.NDArray[np.bool_], batches: Batches, confidence: float) -> Bounded:
@@ -26,10 +26,15 @@ def bounded_share(hit: npt.NDArray[np.bool_], batches: Batches, confidence: floa
     Returns:
         All None without records.
     """
-    n = len(hit)
+    return share_of(batches.grid.counts(batches.at_ns[hit]), batches, confidence)
+
+
+def share_of(hits_per_batch: npt.NDArray[np.int64], batched: Batched, confidence: float) -> Bounded:
+    """Return the same from the hits of each batch, shape (batches,)."""
+    n = batched.count
     if not n:
         return Bounded(estimate=None, lower=None, upper=None)
-    hits, effect = int(hit.sum()), batches.design_effect(hit, confidence)
+    hits, effect = int(hits_per_batch.sum()), batched.effect(hits_per_batch, confidence)
     lower, upper = clopper_pearson(hits / effect, n / effect, confidence)
     share = hits / n
     return Bounded(estimate=share, lower=min(lower, share), upper=max(upper, share))
