@@ -65,6 +65,16 @@ PLAN: dict[str, Any] = {
     "set_up": {"auth": {"bearer": "${t}"}, "steps": [{"get": "/", "extract": {"t": {"header": "t"}}}, {"pause": "1s"}]},
     "tear_down": {"auth": {"bearer": "${t}"}, "steps": [{"delete": "/"}]},
     "stop": {"hopeless": True, "url": "/stop", "file": "stop"},
+    "telemetry": {
+        "every": "1s",
+        "sources": {
+            "app": {
+                "prometheus": "http://127.0.0.1:1/metrics",
+                "series": {"cpu": {"rate": "cpu_total", "of": 2, "limit": "90%"}, "heap": {"value": "heap_bytes"}},
+            },
+            "box": {"process": "app.pid", "of": 2, "limits": {"memory": "2 GB"}},
+        },
+    },
     "trials": [
         {
             "kind": "load", "name": "l", "arrivals": "even", "at": "1 P", "for": "1s", "warmup": "1s",

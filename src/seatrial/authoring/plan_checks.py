@@ -230,6 +230,14 @@ class PlanChecks:
         parts = _address(target)
         if target is not None and parts is not None and (found or not is_loopback(parts.hostname or "")):
             found.append(("target", target, "load your own 127.0.0.1"))
+        own = parts.hostname if parts is not None else None
+        sources = self.root.get("telemetry", "sources")
+        for source in sources.entries.values() if sources is not None else ():
+            address = source.get("prometheus")
+            parts = _address(address)
+            host = parts.hostname if parts is not None else None
+            if address is not None and host and host != own and not is_loopback(host):
+                found.append(("telemetry address", address, "read only this machine and the target's host"))
         return found
 
     def _sessions(self, trials: list[tuple[Node, tuple[Stage, ...]]]) -> None:

@@ -37,6 +37,7 @@ from seatrial.model.scalability import ScalabilityTrial
 from seatrial.model.scalability import Size as UnitSize
 from seatrial.model.shape import Burst, Curve, HeldLevel, Shape, Sine, Spike
 from seatrial.model.steps import ChooseStep, GroupStep, Option, PauseStep, RepeatStep, ThinkTime
+from seatrial.model.telemetry import Series, Source, Telemetry
 from seatrial.model.trial import LoadTrial, StressTrial
 
 __all__ = ["PARTS", "did_you_mean", "part", "validate"]
@@ -83,6 +84,9 @@ PARTS: dict[str, type[BaseModel]] = {
     "Plan/set_up/auth": Auth,
     "Plan/tear_down/auth": Auth,
     "Plan/stop": StopRules,
+    "Plan/telemetry": Telemetry,
+    "Plan/telemetry/sources/*": Source,
+    "Plan/telemetry/sources/*/series/*": Series,
     "Plan/trials/*/load": LoadTrial,
     "Plan/trials/*/load/think/ThinkTime": ThinkTime,
     "Plan/trials/*/load/shape": Shape,

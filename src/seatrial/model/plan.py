@@ -16,10 +16,12 @@ from pydantic import Field, field_validator, model_validator
 
 from seatrial.model.document import Duration, Identifier, Name, Rate, Strict, rule_broken
 from seatrial.model.journey import Journey
+from seatrial.model.objective import Metric, Objective
 from seatrial.model.phase import Phase
 from seatrial.model.profile import Arrivals
 from seatrial.model.request import RequestStep
 from seatrial.model.steps import longest_ns
+from seatrial.model.telemetry import Telemetry
 from seatrial.model.trial import Trial
 from seatrial.units import SECOND
 
@@ -156,6 +158,7 @@ class Plan(Strict):
         set_up: Taken once before each trial.
         tear_down: Taken once after each trial, however it ended.
         stop: When a run ends by itself.
+        telemetry: What is read of the service itself while it is under load.
         journeys: What citizens do.
         trials: How load is offered, and the limits.
     """
@@ -179,6 +182,7 @@ class Plan(Strict):
     set_up: Phase | None = None
     tear_down: Phase | None = None
     stop: StopRules = StopRules()
+    telemetry: Telemetry | None = None
     journeys: dict[Name, Journey] = Field(min_length=1)
     trials: tuple[Trial, ...] = Field(min_length=1)
 
@@ -231,6 +235,14 @@ class Plan(Strict):
             raise ValueError("a port that is not a number below 65536; write http://host:port") from error
         return value.rstrip("/")
 
+    @model_validator(mode="after")
+    def _telemetry_that_is_read(self) -> Plan:
+        for number, trial in enumerate(self.trials):
+            for place, objective in enumerate(trial.objectives):
+                if objective.series is not None and (wrong := _wrong_with(objective, self.telemetry)):
+                    raise rule_broken(wrong, "trials", number, "objectives", place)
+        return self
+
     @property
     def drain_ns(self) -> int:
         """Return the longest that a session can last, plus a second: a stage waits so long for its tail.
@@ -267,6 +279,23 @@ class Plan(Strict):
             title if titles.count(title) == 1 else f"{title} {titles[: i + 1].count(title)}"
             for i, title in enumerate(titles)
         )
+
+
+_WRITTEN_AS = {"share": "a percentage", "B": "bytes, such as 2 GB", "number": "a plain number"}
+
+
+def _wrong_with(objective: Objective, telemetry: Telemetry | None) -> str | None:
+    """Return why a limit on telemetry can't be judged; None where it can."""
+    series = None if telemetry is None else telemetry.named(objective.series or "")
+    if series is None:
+        known = ", ".join(each.name for each in telemetry.series[:20]) if telemetry is not None else ""
+        remedy = f"use one of {known}" if known else "name its source under telemetry"
+        return f"a limit on {objective.series}, which the plan does not read; {remedy}"
+    if objective.measure is not None and objective.measure != series.unit:
+        return f"a limit on {series.name} in another unit than its readings; write {_WRITTEN_AS[series.unit]}"
+    if objective.metric is Metric.EXHAUSTION and series.limit is None:
+        return f"exhaustion of {series.name}, whose limit nobody knows; write limit: at the series"
+    return None
 
 
 _NOT_IN_A_FILE_NAME = re.compile(r"[^a-z0-9]+")
