@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCH_SETTINGS = ONLY="$(ONLY)" SECONDS="$(SECONDS)" REPEATS="$(REPEATS)" FREEZE="$(FREEZE)" SESSIONS="$(SESSIONS)" \
 	HELD="$(HELD)" REMARK="$(REMARK)" COMMITTED="$(COMMITTED)" RESULTS="$(RESULTS)"
 
-.PHONY: help demo test check bench profile bench-tools fuzz format clean
+.PHONY: help demo test check bench profile bench-tools fuzz truth format clean
 
 help:
 	@echo "make demo    put two releases of a booking service on trial (a few minutes)"
@@ -14,6 +14,7 @@ help:
 	@echo "make bench   speed, size and truthfulness beside other generators (ONLY=wrk,ours SECONDS=5 REPEATS=3)"
 	@echo "make profile the engine's hot path under load, by layer and by function"
 	@echo "make fuzz    random bytes for whatever reads what a service sends (SECONDS=60 TARGET=reader)"
+	@echo "make truth   how often verdicts are wrong, on simulated services (ONLY=mm1-p95 TRIALS=500)"
 	@echo "make format  put the code in form"
 
 $(VENV)/.base: pyproject.toml
@@ -58,6 +59,9 @@ $(VENV)/.fuzz: $(VENV)/.dev
 
 fuzz: $(VENV)/.fuzz
 	$(BIN)/python -m tests.fuzz $(or $(SECONDS),60) $(TARGET)
+
+truth: $(VENV)/.dev
+	nice -n 15 $(BIN)/python -m tests.truth $(or $(TRIALS),500) $(ONLY)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format src tests examples benchmarks

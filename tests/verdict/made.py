@@ -19,11 +19,10 @@ from seatrial.model.plan import Plan
 from seatrial.model.policy import Policy
 from seatrial.model.profile import Stage
 from seatrial.model.sample import NEVER, SESSION_STRIDE, Outcome
-from seatrial.model.trial import StressTrial
 from seatrial.units import MS, SECOND
 from seatrial.verdict.inputs import HEALTH_SCHEMA, RECORD_SCHEMA, TrialData, timetable
+from seatrial.verdict.search import search_of
 from seatrial.verdict.stage import summarise_stage
-from seatrial.verdict.stress import StressSearch
 
 Int64 = npt.NDArray[np.int64]
 
@@ -262,13 +261,14 @@ def make(plan: Plan, law: Law, trial: int = 0, seed: int = 1, workers: int = 1, 
         started_ns = (logs[-1].drained_ns or 0) + SECOND
         return frame
 
-    if isinstance(kind, StressTrial):
-        search = StressSearch(kind, plan, policy, trial)
+    if kind.adapts:
+        search = search_of(plan, policy, trial)
         while (stage := search.next_stage()) is not None:
             decision = search.feed(summarise_stage(plan, DIGEST, policy, trial, stage, offer(stage)))
             decisions.append((decision.stage, decision.next))
     else:
-        offer(kind.stages(trial, plan)[0])
+        for each in kind.stages(trial, plan):
+            offer(each)
     return Made(
         plan=plan,
         stages=tuple(logs),
