@@ -35,6 +35,7 @@ __all__ = [
     "EngineError",
     "EnvelopeError",
     "EvidenceError",
+    "HappeningError",
     "InterruptedRunError",
     "KeyFileError",
     "NotAuthorisedError",
@@ -129,6 +130,10 @@ class SetUpError(SeatrialError):
     ) -> None:
         super().__init__(what, value=value, remedy=remedy)
         self.facts = facts or {}
+
+
+class HappeningError(SetUpError):
+    """What was to be done to the service during a trial failed, so the trial says nothing. ``facts`` likewise."""
 
 
 class EngineError(SeatrialError):

@@ -18,7 +18,18 @@ from pydantic import Field
 from seatrial.errors import BundleError
 from seatrial.model.document import Strict
 
-__all__ = ["Cut", "Ending", "Event", "EventKind", "PhaseLog", "StageLog", "TrialLog", "read_journal", "trial_log"]
+__all__ = [
+    "Cut",
+    "Ending",
+    "Event",
+    "EventKind",
+    "HappeningLog",
+    "PhaseLog",
+    "StageLog",
+    "TrialLog",
+    "read_journal",
+    "trial_log",
+]
 
 
 class EventKind(StrEnum):
@@ -40,6 +51,8 @@ class EventKind(StrEnum):
     TEAR_DOWN_STARTED = "tear down started"
     TEAR_DOWN_ENDED = "tear down ended"
     TEAR_DOWN_FAILED = "tear down failed"
+    HAPPENED = "happened"
+    HAPPENING_FAILED = "happening failed"
     HOPELESS = "hopeless"
     STOP_SIGNAL_ASKED = "stop signal asked"
     TRIAL_ENDED = "trial ended"
@@ -59,7 +72,9 @@ class Event(Strict):
             ``load_end_ns``, ``drained_ns``. ``trial started``: ``workers``. ``decision``: ``next`` (stage index or
             null) and ``held``. Losses: ``detail``. ``hopeless``: ``limits`` (as the plan writes them), ``seen_ns``,
             ``cut_ns``. Set-up and tear-down, when over: ``steps`` (``step``, ``outcome``, ``status``, ``took_ns``,
-            ``detail``); no value that they extracted. ``stop signal asked``: ``asked``, ``unanswered``.
+            ``detail``); no value that they extracted. ``happened``: ``name``, ``began_ns``, ``ended_ns`` and ``steps``
+            of what the runner did to the service; ``happening failed`` likewise, with ``detail``. ``stop signal
+            asked``: ``asked``, ``unanswered``.
     """
 
     at_ns: Annotated[int, Field(ge=0, le=2**62)]
@@ -84,6 +99,7 @@ class Ending(StrEnum):
     TARGET_FAILED = "target failed"
     TARGET_STOPPED = "target stopped"
     SET_UP_FAILED = "set up failed"
+    HAPPENING_FAILED = "happening failed"
     UNKNOWN = "unknown"
     """The journal stops: the run itself was killed."""
 
@@ -114,6 +130,23 @@ class PhaseLog:
     name: str
     state: str
     steps: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HappeningLog:
+    """What the runner did to the service, and when; times from the run's epoch.
+
+    Attributes:
+        name: As the trial names it.
+        stage: Index of the stage in which, or before which, it was done.
+        began_ns: When its first request was sent.
+        ended_ns: When its last request was answered.
+    """
+
+    name: str
+    stage: int
+    began_ns: int
+    ended_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +187,7 @@ class TrialLog:
         ending: How it ended.
         details: Sentences that came with losses and failures.
         phases: Set-up and tear-down, as far as they were begun.
+        happenings: What the runner did to the service, in order; what failed is left out.
     """
 
     trial: int
@@ -163,6 +197,7 @@ class TrialLog:
     ending: Ending
     details: tuple[str, ...]
     phases: tuple[PhaseLog, ...] = ()
+    happenings: tuple[HappeningLog, ...] = ()
 
 
 def read_journal(path: Path) -> tuple[Event, ...]:
@@ -197,6 +232,7 @@ _FAILURES = {
     EventKind.TARGET_FAILED: Ending.TARGET_FAILED,
     EventKind.TARGET_STOPPED: Ending.TARGET_STOPPED,
     EventKind.SET_UP_FAILED: Ending.SET_UP_FAILED,
+    EventKind.HAPPENING_FAILED: Ending.HAPPENING_FAILED,
 }
 
 _PHASES = {
@@ -230,6 +266,7 @@ def trial_log(events: Iterable[Event], trial: int) -> TrialLog:
     decisions: list[tuple[int, int | None]] = []
     details: list[str] = []
     phases: dict[str, PhaseLog] = {}
+    happenings: list[HappeningLog] = []
     for event in events:
         # A loss that names no trial is every trial's: it is not known which one it spared.
         if event.trial != trial and not (event.trial is None and event.event in _FAILURES):
@@ -247,6 +284,9 @@ def trial_log(events: Iterable[Event], trial: int) -> TrialLog:
         elif event.event is EventKind.HOPELESS and event.stage is not None:
             cut = Cut(_whole(event.data["seen_ns"]), _whole(event.data["cut_ns"]))
             stages[event.stage] = replace(stages[event.stage], cut=cut)
+        elif event.event is EventKind.HAPPENED and event.stage is not None:
+            span = (_whole(event.data["began_ns"]), _whole(event.data["ended_ns"]))
+            happenings.append(HappeningLog(str(event.data["name"]), event.stage, *span))
         elif event.event is EventKind.DECISION and event.stage is not None:
             decisions.append((event.stage, event.data["next"]))
         elif event.event in _FAILURES:
@@ -256,8 +296,8 @@ def trial_log(events: Iterable[Event], trial: int) -> TrialLog:
             ended = True
     if ended and ending is Ending.UNKNOWN:
         ending = Ending.COMPLETED
-    story = (tuple(stages.values()), tuple(decisions), ending, tuple(details), tuple(phases.values()))
-    return TrialLog(trial, workers, *story)
+    story = (tuple(stages.values()), tuple(decisions), ending, tuple(details))
+    return TrialLog(trial, workers, *story, tuple(phases.values()), tuple(happenings))
 
 
 def _phase_steps(steps: Any) -> tuple[tuple[str, str, str], ...]:

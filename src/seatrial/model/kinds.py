@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -35,6 +35,8 @@ class SpikeTrial(BaseTrial):
         times: How many bursts there are.
         rest: How long the calm lasts, before the first burst and after each.
     """
+
+    may_be_cut: ClassVar[bool] = False
 
     kind: Literal["spike"]
     base: LoadLevel
@@ -171,6 +173,8 @@ class RecoveryTrial(BaseTrial):
         after: How long the service is watched after the disturbance.
         warmup: How much of ``before`` is kept out of the verdict.
     """
+
+    may_be_cut: ClassVar[bool] = False
 
     kind: Literal["recovery"]
     at: LoadLevel

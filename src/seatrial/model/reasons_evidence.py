@@ -56,6 +56,18 @@ EVIDENCE: dict[str, tuple[str, str]] = {
         "The set-up before the trial failed, so nothing was tried: {detail}.",
         "測試前的準備步驟失敗，因此沒有進行測試：{detail}。",
     ),
+    "validity.happening_failed": (
+        "What was to be done to the service during the trial failed: {detail}.",
+        "測試期間須對服務施行的操作失敗：{detail}。",
+    ),
+    "validity.not_done": (
+        "At {level} the journal does not show that “{name}” was done to the service.",
+        "在 {level}，記錄未能顯示曾對服務施行「{name}」。",
+    ),
+    "validity.done_late": (
+        "“{name}” was done to the service {late} away from its moment; at most {limit} is allowed.",
+        "對服務施行「{name}」的時間偏離預定時刻 {late}；最多容許 {limit}。",
+    ),
     "validity.not_hopeless": (
         "Stage {level} was ended early, but its records do not show that a limit could no longer be kept.",
         "階段 {level} 提早結束，但其記錄未能證明有要求已無法符合。",

@@ -52,6 +52,8 @@ class ScalabilityTrial(BaseTrial):
 
     adapts: ClassVar[bool] = True
 
+    may_be_cut: ClassVar[bool] = False
+
     kind: Literal["scalability"]
     sizes: Annotated[tuple[Size, ...], Field(min_length=2, max_length=MOST_SIZES)]
     start: LoadLevel = Field(alias="from")

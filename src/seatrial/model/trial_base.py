@@ -42,6 +42,8 @@ class BaseTrial(Strict):
 
     adapts: ClassVar[bool] = False
     """Whether a stage depends on what those before it showed."""
+    may_be_cut: ClassVar[bool] = True
+    """Whether a stage may be ended early because a limit is hopeless, and the trial with it."""
 
     name: Name | None = None
     arrivals: Arrivals | None = None

@@ -265,6 +265,7 @@ def _event(event: Event, view: ReportView, say: Say) -> dict[str, str]:
         EventKind.INTERRUPTED,
         EventKind.TARGET_STOPPED,
         EventKind.SET_UP_FAILED,
+        EventKind.HAPPENING_FAILED,
         EventKind.TEAR_DOWN_FAILED,
     )
     return {

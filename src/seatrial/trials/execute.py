@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from seatrial.authoring.policies import LoadedPolicy
 from seatrial.authoring.yaml_plan import LoadedPlan
@@ -20,10 +20,11 @@ from seatrial.clock import Clock
 from seatrial.engine.arrivals import FeedRows
 from seatrial.engine.http.probe import probe
 from seatrial.engine.http.target import Target, check_authorised, resolve
-from seatrial.engine.worker import Tick, WorkerSpec
+from seatrial.engine.worker import WorkerSpec
 from seatrial.errors import (
     EngineError,
     EvidenceError,
+    HappeningError,
     InterruptedRunError,
     RecordingError,
     SeatrialError,
@@ -33,29 +34,25 @@ from seatrial.errors import (
     UsageError,
     WorkerLostError,
 )
-from seatrial.model.journal import Event, EventKind, StageLog
-from seatrial.model.profile import Stage
-from seatrial.model.trial import StressTrial
-from seatrial.model.verdict import StageResult
-from seatrial.samples.spool import stage_file
+from seatrial.model.journal import Event, EventKind
 from seatrial.trials.documents import Feeds, read_feeds, write_documents
 from seatrial.trials.finish import RunResult, close_bundle
-from seatrial.trials.leftovers import merge_leftovers, merge_workers_health, stage_log
+from seatrial.trials.happenings import Happenings
+from seatrial.trials.leftovers import merge_leftovers, merge_workers_health
 from seatrial.trials.observer import Observer
 from seatrial.trials.options import RunOptions
 from seatrial.trials.phases import Phases
+from seatrial.trials.stages import Run, TrialStages
 from seatrial.trials.stopping import Stops, StopSignals
 from seatrial.trials.target_watch import TargetWatch
 from seatrial.trials.workspace import Workspace, new_bundle_folder
-
-if TYPE_CHECKING:
-    from seatrial.trials.prospect import Hopeless, Prospect
 
 __all__ = ["RunOptions", "execute"]
 
 _ENDINGS: tuple[tuple[type[Exception], EventKind], ...] = (
     (TargetStoppedError, EventKind.TARGET_STOPPED),
     (InterruptedRunError, EventKind.INTERRUPTED),
+    (HappeningError, EventKind.HAPPENING_FAILED),
     (SetUpError, EventKind.SET_UP_FAILED),
     (RecordingError, EventKind.RECORDING_FAILED),
     (TargetError, EventKind.TARGET_FAILED),
@@ -211,9 +208,31 @@ class _Run:
             ]
             self._leave_if_asked()
             self._log(EventKind.TRIAL_STARTED, index, data={"workers": workers})
+            happenings = Happenings(
+                loaded.plan,
+                target,
+                base,
+                given,
+                index,
+                self._epoch_ns,
+                self._log,
+                self._observer.noted,
+                self._leave_if_asked,
+            )
             with self._new_backend() as backend:
                 backend.start(specs)
-                self._stages(index, name, backend, spool)
+                run = Run(
+                    loaded,
+                    self._policy.policy,
+                    workers,
+                    self.workspace,
+                    self._observer,
+                    self._epoch_ns,
+                    self._stops,
+                    self._leave_if_asked,
+                    self._log,
+                )
+                TrialStages(run, index, name, backend, spool, happenings).run()
         except (EngineError, EvidenceError, InterruptedRunError, SetUpError) as error:
             self._note(error, index)
         except KeyboardInterrupt:
@@ -223,82 +242,6 @@ class _Run:
             self._gather(index, name, spool)
             if begun:
                 phases.tear_down(index)
-
-    def _stages(self, index: int, name: str, backend: Backend, spool: Path) -> None:
-        loaded, policy = self._loaded, self._policy.policy
-        trial = loaded.plan.trials[index]
-        if not isinstance(trial, StressTrial):
-            for stage in trial.stages(index, loaded.plan):
-                self._stage(index, name, stage, backend, spool)
-            return
-        from seatrial.verdict.stress import StressSearch
-
-        search = StressSearch(trial, loaded.plan, policy, index)
-        while (rise := search.next_stage()) is not None:
-            log, result = self._stage(index, name, rise, backend, spool)
-            decision = search.feed(result)
-            facts = {"held": decision.held, "next": decision.next}
-            self._log(EventKind.DECISION, index, rise.index, facts, at_ns=self._epoch_ns + (log.drained_ns or 0))
-            if log.cut is not None:
-                return  # the workers take no further stage
-
-    def _stage(
-        self, index: int, name: str, stage: Stage, backend: Backend, spool: Path
-    ) -> tuple[StageLog, StageResult]:
-        prospect = self._prospect(stage, spool)
-
-        def on_start(start_ns: int) -> None:
-            self._log(EventKind.STAGE_STARTED, index, stage.index, {"name": stage.name}, at_ns=start_ns)
-            self._observer.stage_started(index, stage)
-            if prospect is not None:
-                prospect.begin(start_ns)
-
-        def on_tick(tick: Tick) -> None:
-            self.workspace.diagnose(index, tick)
-            self._observer.tick(index, stage, tick)
-
-        def on_report(tick: Tick) -> None:
-            on_tick(tick)
-            self._stops.note(tick.stop_asked)
-            self._leave_if_asked()  # between two whole reports, at most a second after somebody asked
-            if prospect is not None and (found := prospect.take(tick)) is not None:
-                self._end_early(index, stage, backend, found)
-
-        self._leave_if_asked()
-        try:
-            run = backend.run_stage(stage, on_start, on_report)
-        except InterruptedRunError:
-            backend.stop(on_tick)
-            raise
-        # Here and not above: what reads and judges records is large, and is not needed before there are some.
-        from seatrial.samples.merge import merge_stage
-        from seatrial.verdict.stage import summarise_stage
-
-        records = merge_stage(run.spools, self.workspace.records(index, name), self._epoch_ns)
-        found = None if prospect is None else prospect.found
-        log = stage_log(stage, run, found, self._epoch_ns)
-        facts = {"load_end_ns": log.load_end_ns, "drained_ns": log.drained_ns, "sessions": log.sessions}
-        self._log(EventKind.STAGE_ENDED, index, stage.index, facts, at_ns=run.drained_ns)
-        plan, policy = self._loaded.plan, self._policy.policy
-        result = summarise_stage(plan, self._loaded.digest, policy, index, stage, records, log)
-        self._observer.stage_ended(index, stage, result)
-        return log, result
-
-    def _prospect(self, stage: Stage, spool: Path) -> Prospect | None:
-        if not self._loaded.plan.stop.hopeless:
-            return None
-        from seatrial.trials.prospect import Prospect
-
-        files = [stage_file(spool, stage.index, worker) for worker in range(self._options.workers)]
-        loaded, policy = self._loaded, self._policy.policy
-        return Prospect(loaded.plan, loaded.digest, policy, stage, files, self._epoch_ns)
-
-    def _end_early(self, index: int, stage: Stage, backend: Backend, found: Hopeless) -> None:
-        limits = [result.objective for result in found.limits]
-        facts = {"limits": limits, "seen_ns": found.cut.seen_ns, "cut_ns": found.cut.at_ns}
-        self._log(EventKind.HOPELESS, index, stage.index, facts)
-        backend.cut(found.end_ns)
-        self._observer.noted(f"{stage.name} is ended early: even in the best case it would break {', '.join(limits)}")
 
     def _leave_if_asked(self) -> None:
         if self._stops.reason() is not None:

@@ -13,7 +13,7 @@ limit as the bad ones, and for means, with the times so far as the numerator.
 
 The most that could still come is counted from the plan: each request once in each session, in a loop as often as the
 loop goes round at most, of every branch. Of journeys in Python and of a page's resources nobody knows how many there
-will be: a limit on these is never hopeless. Nor is one in a closed stage, whose sessions nobody knows beforehand, in
+will be: a limit on these is never hopeless. Nor is one on windows, which is judged when all is over, one in a closed stage, whose sessions nobody knows beforehand, in
 one of more than ``MOST_STEPS`` steps, whose best case
 would not fit into memory, or before there are as many judged records as the policy asks of a trial.
 
@@ -101,7 +101,8 @@ def offered(
     seen_ns, end_ns = log.cut.seen_ns - log.started_ns, log.cut.at_ns - log.started_ns
     if not stage.judged_from_ns < seen_ns <= end_ns < stage.profile.duration_ns:
         return Offered(stage, columns, table, ())
-    best = prospects(plan, policy, trial, stage, columns, table, log.started_ns, log.cut) if plan.stop.hopeless else ()
+    may = plan.stop.hopeless and trial.may_be_cut
+    best = prospects(plan, policy, trial, stage, columns, table, log.started_ns, log.cut) if may else ()
     due = int(np.searchsorted(table.at_ns, end_ns, side="left"))
     within = (columns.session < due) | (columns.session >= len(table))
     return Offered(
@@ -157,7 +158,7 @@ def prospects(
     found: list[ObjectiveResult | None] = []
     for limit in limits:
         scope = in_scope(plan, limit.step, limit.journey)
-        if not scope.any() or (most[scope] == _UNBOUNDED).any():
+        if limit.window_ns is not None or not scope.any() or (most[scope] == _UNBOUNDED).any():
             found.append(None)
         else:
             found.append(sample.judge(limit).model_copy(update={"best_case": True}))

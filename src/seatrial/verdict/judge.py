@@ -32,6 +32,7 @@ from seatrial.verdict.contradictions import contradictions
 from seatrial.verdict.findings import findings, steps_taken
 from seatrial.verdict.found import Found
 from seatrial.verdict.generator import check_generator, check_send_lag, stalls_within, unsent_load
+from seatrial.verdict.happenings import check_happenings
 from seatrial.verdict.hopeless import offered
 from seatrial.verdict.inputs import (
     StageColumns,
@@ -240,12 +241,15 @@ class _Examination:
         """
         found, log = self._found, self._log
         search = search_of(self._plan, self._policy, log.trial)
+        last: Stage | None = None
         for begun in log.stages:
             stage = search.next_stage() if begun.finished else None
             if stage is None or stage.index != begun.index:
                 found.off = True
                 break
             found.stages[stage.index] = stage
+            found.invalid.extend(check_happenings(self._trial, stage, last, begun, log))
+            last = stage
             result = self._stage(stage, begun)
             if result is None:
                 break  # what it showed is not known, so neither is what was to follow

@@ -66,6 +66,7 @@ _ENDINGS = {
     Ending.TARGET_FAILED: "validity.target_failed",
     Ending.TARGET_STOPPED: "validity.target_stopped",
     Ending.SET_UP_FAILED: "validity.set_up_failed",
+    Ending.HAPPENING_FAILED: "validity.happening_failed",
 }
 
 
