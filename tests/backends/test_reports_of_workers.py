@@ -5,13 +5,17 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import pytest
 from tests.backends.test_local import nothing, plan_of, specs_of, stage
 from tests.engine.served import Request, Server, always_ok, answering, ok, read_rows
 
 from seatrial.backends.local import LocalBackend
 from seatrial.engine.worker import Tick
+from seatrial.errors import WorkerLostError
 from seatrial.model.health import LAG_COLUMNS
 from seatrial.model.sample import Outcome
+from seatrial.samples.codec import HEALTH_DTYPE, read_frames
+from seatrial.samples.spool import health_file
 from seatrial.units import MS, SECOND
 
 
@@ -58,3 +62,39 @@ def test_connections_that_are_held_are_counted_and_nothing_else_that_is_watched(
         assert ticks[0].health["connections"] == ticks[0].active > 10
     assert ticks[-1].health["connections"] == 0
     assert ticks[0].health["open_files"] > ticks[0].health["connections"]
+
+
+BREAKS_LATE = """
+import pathlib, time
+BEGAN = time.monotonic()
+
+async def visit(session):
+    await session.get("/", name="a")
+    if time.monotonic() - BEGAN > 1.5:
+        try:
+            pathlib.Path(__file__).with_name("broken").touch(exist_ok=False)
+        except FileExistsError:
+            return
+        raise RuntimeError("of its own")
+    await session.pause(0.02)
+    await session.get("/", name="b")
+"""
+
+
+def test_health_rows_around_a_journey_that_broke_count_no_connection_below_zero(tmp_path: Path) -> None:
+    """One worker's journey breaks; the other, whose run is gone, still writes a row about itself as it leaves."""
+    (tmp_path / "journeys.py").write_text(BREAKS_LATE)
+    ticks: list[Tick] = []
+    with Server(always_ok) as server, LocalBackend() as backend:
+        plan = plan_of(server.port, {"own": {"python": "journeys.py:visit", "step_names": ["a", "b"]}})
+        backend.start(specs_of(plan, tmp_path / "spool", 2, base=tmp_path))
+        with pytest.raises(WorkerLostError, match="of its own"):
+            backend.run_stage(stage(60, 4.0), nothing, ticks.append)
+    assert (tmp_path / "broken").exists()
+    assert {tick.worker for tick in ticks} == {0, 1}
+    rows = [
+        [row for frame in read_frames(health_file(tmp_path / "spool", worker), HEALTH_DTYPE) for row in frame]
+        for worker in range(2)
+    ]
+    assert sum(map(len, rows)) > len(ticks)  # one more of the worker that was left, which nobody heard any more
+    assert min(int(row["connections"]) for worker in rows for row in worker) == 0
