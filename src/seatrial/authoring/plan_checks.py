@@ -31,7 +31,7 @@ from seatrial.model.journey import Feed
 from seatrial.model.objective import Metric, parse_objective
 from seatrial.model.plan import Authorisation, Demand, Plan
 from seatrial.model.profile import Arrivals, Stage
-from seatrial.model.trial import LoadTrial, StressTrial, Trial
+from seatrial.model.trial import Trial
 
 __all__ = ["PlanChecks", "host_port", "is_loopback"]
 
@@ -92,6 +92,7 @@ class PlanChecks:
         """Add every problem of meaning."""
         given = self._phase("set_up", None)
         self._phase("tear_down", given)
+        self._happenings(given)
         journeys = self.root.get("journeys")
         for name, journey in journeys.entries.items() if journeys else ():
             feeds = self._feeds(name, journey)
@@ -115,6 +116,16 @@ class PlanChecks:
         check = JourneyCheck(node, self.base, {}, self.problems, given)
         check.run()
         return check.scope
+
+    def _happenings(self, given: Scope | None) -> None:
+        """Add every problem of the requests by which a trial breaks the service or changes its size."""
+        trials = self.root.get("trials")
+        for trial in trials.items if trials else ():
+            sizes = trial.get("sizes")
+            phases = [trial.get("fault", "begin"), trial.get("fault", "end")]
+            for phase in [*phases, *(size.get("set") for size in (sizes.items if sizes else ()))]:
+                if phase is not None:
+                    JourneyCheck(phase, self.base, {}, self.problems, given).run()
 
     def _feeds(self, journey: str, node: Node) -> Mapping[str, FeedTable | None]:
         feeds = node.get("feed")
@@ -168,7 +179,7 @@ class PlanChecks:
         spread: Arrivals = "even" if arrivals is not None and arrivals.scalar == "even" else "poisson"
         found: list[tuple[Node, tuple[Stage, ...]]] = []
         for index, node in enumerate(trials.items):
-            trial: LoadTrial | StressTrial | None = part(Trial, node)
+            trial: Trial | None = part(Trial, node)
             if trial is not None:
                 self._failing_is_limited(node, trial)
                 # The load of its stages depends on the demand and the spread only; the rest of the plan may be wrong.
@@ -176,7 +187,7 @@ class PlanChecks:
                 found.append((node, trial.stages(index, sketch)))
         return found
 
-    def _failing_is_limited(self, node: Node, trial: LoadTrial | StressTrial) -> None:
+    def _failing_is_limited(self, node: Node, trial: Trial) -> None:
         """Refuse a trial that limits times alone: a service that fails at once answers fast."""
         if not any(o.metric in _OF_FAILURE and o.step is None and o.journey is None for o in trial.objectives):
             limits = node.get("objectives")
