@@ -13,7 +13,7 @@ from seatrial.engine.http.tls import tls_context
 from seatrial.errors import NotAuthorisedError, TargetError
 from seatrial.model.plan import Authorisation, Plan
 
-__all__ = ["Proxy", "Target", "check_authorised", "resolve", "tls_context"]
+__all__ = ["Proxy", "Target", "check_authorised", "is_loopback", "resolve", "tls_context"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -169,7 +169,7 @@ def check_authorised(target: Target, authorisation: Authorisation | None, peak_r
         NotAuthorisedError: the target or the proxy is not loopback and the plan's authorisation does not name its
             host and port, or the plan offers more than it permits.
     """
-    here = all(_is_loopback(at[0]) for _, at in target.addresses)
+    here = all(is_loopback(at[0]) for _, at in target.addresses)
     addresses = ", ".join(at[0] for _, at in target.addresses)
     wanted: list[tuple[str, str, str]] = []
     if target.proxy is None:
@@ -178,7 +178,7 @@ def check_authorised(target: Target, authorisation: Authorisation | None, peak_r
     else:
         if not here:
             wanted.append(("proxy is beyond this machine", target.proxy.authority, f" ({addresses})"))
-        if not here or not _is_loopback(target.host):
+        if not here or not is_loopback(target.host):
             wanted.append(("target is resolved by the proxy", target.host_port, ""))
     if not wanted:
         return
@@ -198,7 +198,7 @@ def check_authorised(target: Target, authorisation: Authorisation | None, peak_r
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Return whether ``host`` is ``localhost`` or an address of loopback. No name is resolved."""
     try:
         return host.lower() == "localhost" or ipaddress.ip_address(host.partition("%")[0]).is_loopback
