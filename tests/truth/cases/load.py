@@ -17,7 +17,7 @@ from tests.verdict.made import Answers, Int64, Law, load, make, plan_of
 
 from seatrial.model.profile import Stage
 from seatrial.model.sample import Outcome
-from seatrial.units import MS, SECOND, write_number
+from seatrial.units import MS, SECOND, write_duration, write_number
 
 GROUP = "Load trials: is a limit kept?"
 PLACES = {"half": 0.5, "10% inside": 0.9, "on it": 1.0, "10% beyond": 1.1, "twice": 2.0}
@@ -27,11 +27,11 @@ Sentence = Callable[[float], str]
 
 
 def percentile(number: int) -> Sentence:
-    return lambda limit: f"p{number} response time <= {write_number(round(limit * 1e9))}ns"
+    return lambda limit: f"p{number} response time <= {write_duration(round(limit * 1e9))}"
 
 
 def mean(limit: float) -> str:
-    return f"mean response time <= {write_number(round(limit * 1e9))}ns"
+    return f"mean response time <= {write_duration(round(limit * 1e9))}"
 
 
 def errors(limit: float) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from scipy.signal import lfilter
 from tests.truth.services.queues import Float64, at_once, with_work
 from tests.verdict.made import Answers, Int64, Law
 
 from seatrial.model.profile import Stage
 from seatrial.units import SECOND
+
+_KEEP = 0.98
+"""Share of the noise of memory that is left after a second."""
 
 
 def leaking(per_s: float, arrivals: float, growth: float, over_ns: int, from_ns: int = 0) -> Law:
@@ -25,19 +31,22 @@ def leaking(per_s: float, arrivals: float, growth: float, over_ns: int, from_ns:
 
 
 def memory(at_ns: Int64, begin: float, growth: float, over_ns: int, noise: float, seed: int) -> Float64:
-    """Return bytes in use at each time: a straight line, with a saw of garbage and seeded noise about it.
+    """Return bytes in use at each second: a straight line, with a saw of garbage and slow noise about it.
+
+    The noise is autoregressive, and remembers for about a minute.
 
     Args:
         at_ns: From the stage's start.
         begin: Bytes at the start.
         growth: Share of ``begin`` that is added over ``over_ns``.
         over_ns: How long that takes.
-        noise: Height of the saw and of the noise, as a share of ``begin``.
+        noise: Height of the saw, and standard deviation of the noise, as a share of ``begin``.
         seed: Of the noise.
     """
     rng = np.random.default_rng(seed)
     saw = (at_ns / (97 * SECOND)) % 1.0 - 0.5
-    spread = noise * (saw + 0.25 * rng.standard_normal(len(at_ns)))
+    slow = lfilter([math.sqrt(1 - _KEEP**2)], [1, -_KEEP], rng.standard_normal(len(at_ns)))
+    spread = noise * (saw + slow)
     return np.asarray(begin * (1 + growth * at_ns / over_ns + spread))
 
 

@@ -27,8 +27,8 @@ def quantile_of(tail: Tail, quantile: float, scale_s: float) -> float:
 
 
 def load_at(quantile: Callable[[float], float], limit_s: float, most: float) -> float:
-    """Return the rate of arrivals below ``most`` at which a quantile, as a function of that rate, is ``limit_s``."""
-    return float(brentq(lambda rate: quantile(rate) - limit_s, most * 1e-6, most * (1 - 1e-6), xtol=1e-10))
+    """Return the rate of arrivals, from 5 to 95 % of ``most``, at which ``quantile`` of it is ``limit_s``."""
+    return float(brentq(lambda rate: quantile(rate) - limit_s, 0.05 * most, 0.95 * most, xtol=1e-6 * most))
 
 
 def mm1_tail(arrivals: float, service: float) -> Tail:
@@ -64,14 +64,14 @@ def md1_tail(arrivals: float, service: float) -> Tail:
     P(W <= t) = (1 - r) sum_{k=0}^{floor(t/D)} (l (k D - t))^k / k! exp(-l (k D - t))      T = W + D
 
     (Erlang 1909; Tijms, *A First Course in Stochastic Models* (2003), 9.6.16). The terms alternate and cancel, so they
-    are summed with eighty digits.
+    are summed with 150 digits.
     """
 
     def tail(t: float) -> float:
         if t < 1 / service:
             return 1.0
         with localcontext() as context:
-            context.prec = 80
+            context.prec = 150
             rate, work = Decimal(arrivals), 1 / Decimal(service)
             wait = Decimal(t) - work
             total = Decimal(0)
