@@ -40,7 +40,8 @@ def records(bundle: Path) -> pl.DataFrame:
 
 
 @pytest.mark.real
-def test_a_clock_that_is_set_back_in_the_middle_of_a_run_changes_no_figure_and_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("requests", [5, 50], ids=["before the first health row", "after it"])
+def test_a_clock_that_is_set_back_during_a_run_changes_no_figure_and_is_told(tmp_path: Path, requests: int) -> None:
     (tmp_path / "sitecustomize.py").write_text(SET_THE_CLOCK)
     step = tmp_path / "step"
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
@@ -54,7 +55,7 @@ def test_a_clock_that_is_set_back_in_the_middle_of_a_run_changes_no_figure_and_i
             cwd=tmp_path,
             env=os.environ | {"PYTHONPATH": path, "CLOCK_STEP": str(step)},
         ) as process:
-            wait_for(lambda: len(server.times) > 50 or process.poll() is not None)
+            wait_for(lambda: len(server.times) > requests or process.poll() is not None)
             (tmp_path / "made").write_text(str(-26 * 3600))
             (tmp_path / "made").rename(step)
             out, err = process.communicate(timeout=60)

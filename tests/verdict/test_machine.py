@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -161,6 +163,17 @@ def test_a_wall_clock_that_is_set_is_told_and_changes_nothing(step_ns: int) -> N
         assert reason.params["count"] == "1"  # two workers saw the same step
         assert reason.params["measured"] == ("1 h" if abs(step_ns) > SECOND else "500 ms")
         assert reason.params["measured"] in sentence(reason.code, reason.params, "zh-Hant")
+
+
+@pytest.mark.parametrize("step_ns", [-26 * 3600 * SECOND, SECOND // 2 + 1000, SECOND // 2 - 1000, 0, None])
+def test_a_wall_clock_that_is_set_before_the_first_health_row_is_told(step_ns: int | None) -> None:
+    before_ns = None if step_ns is None else int(GOOD.health["clock_offset_ns"][0]) - step_ns
+    data = replace(GOOD.data, log=replace(GOOD.data.log, clock_offset_ns=before_ns))
+    trial = judge(GOOD.plan, DIGEST, GOOD.policy, [data]).trials[0]
+    told = [reason.params for reason in trial.reasons if reason.code == "generator.clock_stepped"]
+    assert trial.verdict is Verdict.PASS
+    assert len(told) == (step_ns is not None and abs(step_ns) > SECOND // 2)
+    assert all(params["count"] == "1" for params in told)  # two workers saw the same step
 
 
 def test_a_clock_that_is_set_twice_is_told_with_the_larger_step_and_beside_what_is_invalid() -> None:

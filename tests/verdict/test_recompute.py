@@ -135,6 +135,9 @@ def test_without_the_story_there_is_no_verdict(bundle: Path, name: str, content:
         '{"at_ns": 1, "event": "trial started", "trial": 0, "data": {"workers": 1e999}}',
         '{"at_ns": 1, "event": "trial started", "trial": 0, "data": {"workers": 1000000000000}}',
         '{"at_ns": 1, "event": "trial started", "trial": 0, "data": {"workers": true}}',
+        '{"at_ns": 1, "event": "trial started", "trial": 0, "data": {"workers": 1, "clock_offset_ns": "now"}}',
+        '{"at_ns": 1, "event": "trial started", "trial": 0, "data": {"workers": 1, "clock_offset_ns": true}}',
+        '{"at_ns": 1, "event": "trial started", "trial": 0, "data": {"workers": 1, "clock_offset_ns": 1e999}}',
         '{"at_ns": 1, "event": "trial started", "trial": 0, "data": {"workers": '
         + "[" * 100_000
         + "]" * 100_000

@@ -15,7 +15,7 @@ from seatrial.samples.codec import HEALTH_ROW
 from seatrial.samples.spool import Spool
 from seatrial.units import MS
 
-__all__ = ["HealthMonitor", "HealthRow"]
+__all__ = ["HealthMonitor", "HealthRow", "clock_offset_ns"]
 
 HealthRow = dict[str, float]
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -105,7 +105,7 @@ class HealthMonitor:
             "files_refused": files_refused,
             "machine_cpu": machine.cpu,
             "steal_share": machine.steal,
-            "clock_offset_ns": _clock_offset_ns(),
+            "clock_offset_ns": clock_offset_ns(),
             **machine.counters,
             **dict(zip(LAG_COLUMNS, lags, strict=True)),
         }
@@ -128,7 +128,7 @@ class HealthMonitor:
         self._spool.close()
 
 
-def _clock_offset_ns() -> int:
+def clock_offset_ns() -> int:
     """Return wall clock less monotonic clock; read again where the worker lost its core between the two."""
     before = wall = after = 0
     for _ in range(3):

@@ -188,6 +188,7 @@ class TrialLog:
         details: Sentences that came with losses and failures.
         phases: Set-up and tear-down, as far as they were begun.
         happenings: What the runner did to the service, in order; what failed is left out.
+        clock_offset_ns: Wall clock less monotonic clock before the first record; None where the journal does not tell.
     """
 
     trial: int
@@ -198,6 +199,7 @@ class TrialLog:
     details: tuple[str, ...]
     phases: tuple[PhaseLog, ...] = ()
     happenings: tuple[HappeningLog, ...] = ()
+    clock_offset_ns: int | None = None
 
 
 def read_journal(path: Path) -> tuple[Event, ...]:
@@ -255,6 +257,13 @@ def _whole(value: object, most: int = _MOST_NS) -> int:
     return value
 
 
+def _clock_offset_ns(value: object) -> int | None:
+    """Return what a trial's beginning says of its clock; below zero where the wall clock is set to before the boot."""
+    if value is not None:
+        _whole(abs(value) if type(value) is int else value)
+    return value if isinstance(value, int) else None
+
+
 def trial_log(events: Iterable[Event], trial: int) -> TrialLog:
     """Return what the journal says of one trial; a trial that is not mentioned has no workers and no stages.
 
@@ -262,6 +271,7 @@ def trial_log(events: Iterable[Event], trial: int) -> TrialLog:
         KeyError, ValueError: an event lacks what its kind must have, or has something else there.
     """
     workers, ending, ended = 0, Ending.UNKNOWN, False
+    clock_offset_ns: int | None = None
     stages: dict[int, StageLog] = {}
     decisions: list[tuple[int, int | None]] = []
     details: list[str] = []
@@ -275,6 +285,7 @@ def trial_log(events: Iterable[Event], trial: int) -> TrialLog:
             phases[phase.name] = PhaseLog(phase.name, phase.state, _phase_steps(event.data.get("steps", [])))
         if event.event is EventKind.TRIAL_STARTED:
             workers = max(workers, _whole(event.data["workers"], _MOST_WORKERS))
+            clock_offset_ns = _clock_offset_ns(event.data.get("clock_offset_ns"))
         elif event.event is EventKind.STAGE_STARTED and event.stage is not None:
             stages[event.stage] = StageLog(event.stage, event.at_ns)
         elif event.event is EventKind.STAGE_ENDED and event.stage is not None:
@@ -297,7 +308,7 @@ def trial_log(events: Iterable[Event], trial: int) -> TrialLog:
     if ended and ending is Ending.UNKNOWN:
         ending = Ending.COMPLETED
     story = (tuple(stages.values()), tuple(decisions), ending, tuple(details))
-    return TrialLog(trial, workers, *story, tuple(phases.values()), tuple(happenings))
+    return TrialLog(trial, workers, *story, tuple(phases.values()), tuple(happenings), clock_offset_ns)
 
 
 def _phase_steps(steps: Any) -> tuple[tuple[str, str, str], ...]:

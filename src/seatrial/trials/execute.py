@@ -18,6 +18,7 @@ from seatrial.authoring.yaml_plan import LoadedPlan
 from seatrial.backends.base import Backend
 from seatrial.clock import Clock
 from seatrial.engine.arrivals import FeedRows
+from seatrial.engine.health import clock_offset_ns
 from seatrial.engine.http.probe import probe
 from seatrial.engine.http.target import Target, check_authorised, resolve
 from seatrial.engine.worker import WorkerSpec
@@ -138,6 +139,7 @@ class _Run:
         self._new_backend = new_backend
         self._observer = observer
         self._epoch_ns = time.monotonic_ns()
+        self._clock_offset_ns = clock_offset_ns()
         self._feeds: tuple[Mapping[str, FeedRows], ...] = ()
         self._stops: Stops
 
@@ -207,7 +209,9 @@ class _Run:
                 for worker in range(workers)
             ]
             self._leave_if_asked()
-            self._log(EventKind.TRIAL_STARTED, index, data={"workers": workers})
+            # The first trial's clock is looked at when the run begins: the dates in the evidence are of then.
+            offset_ns = clock_offset_ns() if index else self._clock_offset_ns
+            self._log(EventKind.TRIAL_STARTED, index, data={"workers": workers, "clock_offset_ns": offset_ns})
             happenings = Happenings(
                 loaded.plan,
                 target,

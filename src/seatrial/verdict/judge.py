@@ -145,7 +145,7 @@ def judge_trial(
     reasons = [*reasons, *findings(plan, trial, found.results, found.taken)]
     if found.invalid:
         verdict, reasons = Verdict.INVALID, found.invalid
-    if stepped := clock_steps(health):
+    if stepped := clock_steps(health, data.log.clock_offset_ns):
         reasons = [*reasons, stepped]
     return TrialVerdict(
         name=plan.trial_names()[index],

@@ -125,13 +125,20 @@ def steal_of(health: pl.DataFrame, from_ns: int, to_ns: int) -> float | None:
     return round(max(means), 6) if means else None
 
 
-def clock_steps(health: pl.DataFrame) -> Reason | None:
-    """Return how often and how far the wall clock was set; None where it never was by half a second (rule 3)."""
+def clock_steps(health: pl.DataFrame, before_ns: int | None = None) -> Reason | None:
+    """Return how often and how far the wall clock was set; None where it never was by half a second (rule 3).
+
+    Args:
+        health: The rows of a trial.
+        before_ns: Wall clock less monotonic clock before the first of them, so that a step in the first second is
+            found too; None where it is not known.
+    """
+    known = [] if before_ns is None else [float(before_ns)]
     sizes: list[float] = []
     count = 0
     for worker in np.unique(health["worker"].to_numpy()):
         rows = health.filter(pl.col("worker") == worker).sort(["at_ns", "clock_offset_ns"])
-        steps = np.abs(np.diff(rows["clock_offset_ns"].to_numpy().astype(np.float64)))
+        steps = np.abs(np.diff(rows["clock_offset_ns"].to_numpy().astype(np.float64), prepend=known))
         found = steps[steps > CLOCK_STEP_NS]
         count = max(count, len(found))
         sizes.extend(found.tolist())
