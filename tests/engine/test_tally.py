@@ -21,6 +21,14 @@ LIMITS = (
     "p95 response time <= 50ms",
     "p95 service time <= 50ms",
     "mean response time <= 50ms",
+    "timeouts <= 1%",
+    "refusals <= 1%",
+    "http errors <= 1%",
+    "failed checks <= 1%",
+    "connection errors <= 1%",
+    "errors <= 1% of admitted",
+    "p95 response time <= 50ms of admitted",
+    "goodput >= 40/s",
     "errors <= 1% for step book",
     "errors <= 1% for journey visit",
 )
@@ -50,7 +58,10 @@ ROWS = st.lists(
         st.integers(0, 2 * SECOND),
         st.integers(0, 20 * MS),
         st.integers(0, 200 * MS),
-        st.sampled_from([Outcome.OK, Outcome.HTTP_ERROR, Outcome.UNSENT, Outcome.RETRIED]),
+        st.sampled_from(
+            [(outcome, 0) for outcome in Outcome]
+            + [(Outcome.HTTP_ERROR, 500), (Outcome.HTTP_ERROR, 503), (Outcome.OK, 429)]
+        ),
     )
 )
 
@@ -59,12 +70,13 @@ ROWS = st.lists(
 def test_every_limit_is_counted_over_judged_steps_in_its_scope(made):
     rows = np.zeros(len(made), ROW_DTYPE)
     want = [0] * len(LIMITS)
-    for place, ((journey, step), at_ns, lag_ns, took_ns, outcome) in enumerate(made):
+    for place, ((journey, step), at_ns, lag_ns, took_ns, (outcome, status)) in enumerate(made):
         intended = START_NS + at_ns
         sent = NEVER if outcome is Outcome.UNSENT else intended + lag_ns
         done = intended + lag_ns + took_ns
         row = rows[place]
         row["journey"], row["step"], row["outcome"] = journey, step, outcome
+        row["status"] = status
         row["intended_ns"], row["sent_ns"], row["done_ns"] = intended, sent, done
         if at_ns < SECOND or outcome is Outcome.RETRIED:
             continue
@@ -75,6 +87,15 @@ def test_every_limit_is_counted_over_judged_steps_in_its_scope(made):
         want[3] += done - intended > 50 * MS
         want[4] += sent != NEVER and done - sent > 50 * MS
         want[5] += done - intended
-        want[6] += bad and (journey, step) == (0, 1)
-        want[7] += bad and journey == 0
+        refused = outcome is Outcome.HTTP_ERROR and status == 503
+        want[6] += outcome in (Outcome.TIMEOUT, Outcome.IN_FLIGHT)
+        want[7] += refused
+        want[8] += outcome is Outcome.HTTP_ERROR
+        want[9] += outcome is Outcome.CHECK_FAILED
+        want[10] += outcome in (Outcome.CONNECT_FAILED, Outcome.TLS_FAILED, Outcome.PROTOCOL_ERROR)
+        want[11] += bad and not refused
+        want[12] += done - intended > 50 * MS and not refused
+        want[13] += bad
+        want[14] += bad and (journey, step) == (0, 1)
+        want[15] += bad and journey == 0
     assert tally().count(rows) == tuple(want)

@@ -3,14 +3,19 @@
 A count of its own for each limit but capacity, over the judged steps that have ended:
 
     errors, goodput     steps that did not end ok
+    errors of a kind    steps that ended in that way
     achieved            steps that were not sent
     a percentile        steps that took longer than the limit
     a mean              the sum of all times, in ns
+
+Of admitted steps the clear refusals are left out. A limit on windows is judged when all is over.
 
 The counts decide nothing: they tell when it is worth the while to judge the records (:mod:`seatrial.trials.prospect`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +23,7 @@ import numpy.typing as npt
 from seatrial.model.objective import Metric, Objective
 from seatrial.model.plan import Plan
 from seatrial.model.profile import Stage
-from seatrial.model.sample import NEVER, Outcome
+from seatrial.model.sample import NEVER, REFUSALS, Outcome
 from seatrial.samples.codec import Rows
 
 __all__ = ["Tally"]
@@ -62,9 +67,24 @@ def _scope(plan: Plan, limit: Objective) -> npt.NDArray[np.bool_] | None:
     return wanted
 
 
+_ENDS: Mapping[Metric, tuple[Outcome, ...]] = {
+    Metric.TIMEOUTS: (Outcome.TIMEOUT, Outcome.IN_FLIGHT),
+    Metric.HTTP_ERRORS: (Outcome.HTTP_ERROR,),
+    Metric.FAILED_CHECKS: (Outcome.CHECK_FAILED,),
+    Metric.CONNECTION_ERRORS: (Outcome.CONNECT_FAILED, Outcome.TLS_FAILED, Outcome.PROTOCOL_ERROR),
+}
+
+
 def _against(limit: Objective, rows: Rows) -> int:
-    if limit.metric in (Metric.ERRORS, Metric.GOODPUT):
+    if limit.metric is Metric.REFUSALS or limit.admitted:
+        refused = (rows["outcome"] == Outcome.HTTP_ERROR) & np.isin(rows["status"], REFUSALS)
+        if not limit.admitted:
+            return int(refused.sum())
+        rows = rows[~refused]
+    if limit.metric in (Metric.ERRORS, Metric.GOODPUT, Metric.GOODPUT_RATE):
         return int((rows["outcome"] != Outcome.OK).sum())
+    if limit.metric in _ENDS:
+        return int(np.isin(rows["outcome"], _ENDS[limit.metric]).sum())
     if limit.metric is Metric.ACHIEVED:
         return int((rows["sent_ns"] == NEVER).sum())
     since = rows["intended_ns"]

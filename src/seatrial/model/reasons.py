@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from seatrial.model.reasons_evidence import EVIDENCE, GENERATOR, USERS
+from seatrial.model.reasons_kinds import KINDS
 
 __all__ = ["PHRASES", "PHRASE_PLACES", "REASONS", "Language", "sentence"]
 
 Language: TypeAlias = Literal["en", "zh-Hant"]
 
-PHRASE_PLACES = frozenset({"what", "where", "at", "bound", "range", "how"})
+PHRASE_PLACES = frozenset({"what", "where", "at", "bound", "range", "how", "direction"})
 
 PHRASES: dict[str, tuple[str, str]] = {
     # what
@@ -25,12 +26,21 @@ PHRASES: dict[str, tuple[str, str]] = {
     "service_quantile": ("{percentile} service time", "{percentile} 服務時間"),
     "service_mean": ("mean service time", "平均服務時間"),
     "errors": ("error rate", "錯誤率"),
+    "timeouts": ("rate of timeouts", "逾時率"),
+    "refusals": ("rate of clear refusals", "明確拒絕率"),
+    "http_errors": ("rate of HTTP errors", "HTTP 錯誤率"),
+    "failed_checks": ("rate of failed checks", "檢查不符率"),
+    "connection_errors": ("rate of connection errors", "連線錯誤率"),
+    "goodput_rate": ("goodput", "有效吞吐量"),
     "goodput": ("goodput, as a share of offered load,", "有效吞吐量（佔所施負載的比例）"),
     "achieved": ("achieved load, as a share of offered load,", "實際送出的負載（佔所施負載的比例）"),
     # where
     "all_steps": ("", ""),
     "one_step": (" of step “{name}”", "（步驟「{name}」）"),
     "one_journey": (" of journey “{name}”", "（流程「{name}」）"),
+    "all_steps_admitted": (" of admitted steps", "（獲受理的步驟）"),
+    "one_step_admitted": (" of step “{name}” where admitted", "（獲受理的步驟「{name}」）"),
+    "one_journey_admitted": (" of admitted steps of journey “{name}”", "（流程「{name}」獲受理的步驟）"),
     # at
     "whole_trial": ("", ""),
     "one_level": (" at {level}", "（負載為 {level} 時）"),
@@ -38,8 +48,13 @@ PHRASES: dict[str, tuple[str, str]] = {
     "at_most": ("at most {limit}", "不高於 {limit}"),
     "at_least": ("at least {limit}", "不低於 {limit}"),
     # range
+    "exact": ("{value}", "{value}"),
     "bounded": ("between {lower} and {upper}", "介乎 {lower} 與 {upper} 之間"),
     "open": ("at least {lower}, with no upper bound", "最少 {lower}，沒有上限"),
+    "unknown": ("no bounds are known", "未知其範圍"),
+    # direction
+    "rising": ("rising", "上升"),
+    "falling": ("falling", "下降"),
     # how
     "slow": ("it answered too slowly", "回應過慢"),
     "errors_answered": ("it answered {share} of requests with errors", "對 {share} 的請求回應錯誤"),
@@ -108,6 +123,36 @@ _OBJECTIVES: dict[str, tuple[str, str]] = {
 }
 
 _OBJECTIVES |= {
+    "objective.windows_kept": (
+        "Of all windows of {length} the worst began {after} into the judged time: in it the {what}{where}{at} was "
+        "{range}. The limit, {bound}, is kept in every one.",
+        "在所有長 {length} 的時段中，最差者始於評定時間的 {after}：其間{what}{where}{at}為 {range}。"
+        "每個時段的要求為{bound}，全部符合。",
+    ),
+    "objective.windows_broken": (
+        "Of all windows of {length} the worst began {after} into the judged time: in it the {what}{where}{at} was "
+        "{range}. The limit, {bound} in every one, is broken.",
+        "在所有長 {length} 的時段中，最差者始於評定時間的 {after}：其間{what}{where}{at}為 {range}。"
+        "每個時段的要求為{bound}，不符合。",
+    ),
+    "objective.windows_hidden": (
+        "Of all windows of {length} the worst began {after} into the judged time: in it the {what}{where}{at} was "
+        "{range}. Requests without an answer hide whether the limit, {bound}, is kept in every one, and a longer trial "
+        "would not show it.",
+        "在所有長 {length} 的時段中，最差者始於評定時間的 {after}：其間{what}{where}{at}為 {range}。"
+        "沒有得到回應的請求令人無法得知是否每個時段均符合要求（{bound}），延長測試亦無補於事。",
+    ),
+    "objective.windows_thin": (
+        "Some window of {length} held too few records to show the {what}{where}{at}, or none fitted into the judged "
+        "time, so nothing shows that the limit, {bound}, is kept in every one.",
+        "有長 {length} 的時段記錄太少，不足以顯示{what}{where}{at}，或評定時間容不下任何一個這樣的時段，"
+        "因此不能證明每個時段均符合要求（{bound}）。",
+    ),
+    "objective.windows_cut": (
+        "The load was ended early, so whether the limit on the {what}{where}{at}, {bound}, would have been kept in "
+        "every window of {length} is not decided.",
+        "負載提早結束，因此{what}{where}{at}的要求（{bound}）在每個長 {length} 的時段是否均能符合，未有定論。",
+    ),
     "objective.hopeless": (
         "Even if all that was still to come had been perfect, the {what}{where}{at} would have been {range} over the "
         "whole of it; the limit, {bound}, is broken.",
@@ -232,6 +277,7 @@ REASONS: dict[str, tuple[str, str]] = {
     **USERS,
     **EVIDENCE,
     **GENERATOR,
+    **KINDS,
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["CENSORED", "COLUMNS", "NEVER", "RECORD_FORMAT", "SESSION_STRIDE", "Outcome"]
+__all__ = ["CENSORED", "COLUMNS", "NEVER", "RECORD_FORMAT", "REFUSALS", "SESSION_STRIDE", "Outcome"]
 
 RECORD_FORMAT = "seatrial-records/1"
 
@@ -63,6 +63,10 @@ CENSORED: frozenset[Outcome] = frozenset(
     }
 )
 """Outcomes without an answer: their response time is only known to be at least what was waited."""
+
+REFUSALS = (429, 503)
+"""Status of an answer that refuses clearly (RFC 6585, section 4; RFC 9110, section 15.6.4), where a step expects
+another: the outcome is then ``HTTP_ERROR``."""
 
 
 COLUMNS: tuple[tuple[str, str, bool], ...] = (

@@ -14,7 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, computed_field, model
 
 from seatrial.model.document import Strict
 from seatrial.model.reasons import sentence
-from seatrial.model.verdict_parts import Bounded, PeriodResult, Recovery
+from seatrial.model.verdict_parts import Bounded, DriftLine, PeriodResult, Recovery, SizeResult
 
 __all__ = [
     "Bounded",
@@ -80,7 +80,9 @@ class _Brief(Strict):
         return {key: value for key, value in document.items() if value is not None or key not in _LEFT_OUT}
 
 
-_LEFT_OUT = frozenset({"users", "retries", "from_send", "warm_up", "periods", "recovery"})
+_LEFT_OUT = frozenset(
+    {"users", "retries", "from_send", "warm_up", "worst_at_ns", "periods", "recovery", "drift", "sizes"}
+)
 
 
 class ObjectiveResult(_Brief):
@@ -96,12 +98,14 @@ class ObjectiveResult(_Brief):
         undecided: Why it is INCONCLUSIVE, else None. ``no_samples``: nothing was recorded. ``hidden``: requests
             without an answer hide it. ``length``: a longer trial would decide. ``close``: too close to its limit
             for any trial of practical length. ``levels``: the levels offered do not decide a capacity. ``cut``: the
-            stage was ended early, because another limit was hopeless.
+            stage was ended early, because another limit was hopeless. ``thin``: a window holds too few records.
         longer: How many times as long the trial would have to be; None unless ``undecided`` is ``length``.
         best_case: Whether ``value`` is over the whole stage with all that was still to come taken as perfect, when
             the stage was ended early.
         from_send: Of a percentile of response time: the same percentile from the actual send, over the steps that were
             sent, in ``unit``. None for other limits, and where steps without an answer hide it.
+        worst_at_ns: Of a limit on windows: where the worst begins, from the beginning of the judged time. ``value`` is
+            its figure. None for other limits, and where there was no window.
     """
 
     objective: str
@@ -110,10 +114,11 @@ class ObjectiveResult(_Brief):
     limit: float
     unit: Literal["ns", "share", "P", "/s", "B", "number"]
     samples: int
-    undecided: Literal["no_samples", "hidden", "length", "close", "levels", "cut"] | None = None
+    undecided: Literal["no_samples", "hidden", "length", "close", "levels", "cut", "thin"] | None = None
     longer: float | None = None
     best_case: bool = False
     from_send: float | None = None
+    worst_at_ns: int | None = None
 
 
 class Retries(Strict):
@@ -228,7 +233,8 @@ class TrialVerdict(_Brief):
     ``objectives`` are the limits that the verdict rests on: all of a load trial's; the capacity of a stress trial
     that limits it (its other limits then say which level held, and stand in ``stages``); else each limit at the
     level where it did worst. ``retries`` are those of all stages; None where no step of the plan is retried.
-    ``recovery``, of a spike or recovery trial: one for each disturbance.
+    ``recovery``, of a spike or recovery trial: one for each disturbance. ``drift``, of a soak: a line for each limit on
+    a drift. ``sizes``, of a scalability trial: one for each size that was offered load.
     """
 
     name: str
@@ -240,6 +246,8 @@ class TrialVerdict(_Brief):
     stages: tuple[StageResult, ...] = ()
     retries: Retries | None = None
     recovery: tuple[Recovery, ...] | None = None
+    drift: tuple[DriftLine, ...] | None = None
+    sizes: tuple[SizeResult, ...] | None = None
 
 
 class RunVerdict(Strict):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from seatrial.model.document import Strict
 
-__all__ = ["Bounded", "PeriodResult", "Recovery"]
+__all__ = ["Bounded", "DriftLine", "PeriodResult", "Recovery", "SizeResult"]
 
 
 class Bounded(Strict):
@@ -75,3 +75,50 @@ class Recovery(Strict):
     time_ns: Bounded
     watched_ns: int
     hysteresis: Bounded | None
+
+
+class DriftLine(Strict):
+    """A figure of each of many windows, and the line through them.
+
+    Attributes:
+        objective: The limit that it is for, as the plan writes it.
+        from_ns: Beginning of the time that was looked at, on the records' clock.
+        to_ns: Its end.
+        at_ns: Middle of each window that has records.
+        figures: Figure of each; None where unanswered requests hide it.
+        unit: Of the figures.
+        start: Fitted figure at the beginning; None when hidden.
+        rise: From the beginning to the end, in ``unit``; None in a bound is infinity.
+        change: The same as a share of ``start``.
+        p_value: Two-sided, of there being no trend.
+        direction: The trend that is significant at the policy's confidence, or none.
+    """
+
+    objective: str
+    from_ns: int
+    to_ns: int
+    at_ns: tuple[int, ...]
+    figures: tuple[float | None, ...]
+    unit: Literal["ns", "share", "B", "number"]
+    start: float | None
+    rise: Bounded
+    change: Bounded
+    p_value: float
+    direction: Literal["rising", "falling", "none"]
+
+
+class SizeResult(Strict):
+    """One size of the service in a scalability trial.
+
+    Attributes:
+        units: How many.
+        capacity: For each unit, in ``unit``, with bounds: the highest level that held and the lowest that broke.
+        efficiency: Capacity for each unit against that of the smallest size, a share, with bounds; None in estimate
+            or bound where the levels do not tell.
+        unit: ``P`` or ``/s`` (journeys).
+    """
+
+    units: int
+    capacity: Bounded
+    efficiency: Bounded
+    unit: Literal["P", "/s"]

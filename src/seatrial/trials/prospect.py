@@ -143,12 +143,12 @@ class Prospect:
 def _allowed(plan: Plan, stage: Stage, limit: Objective) -> float:
     """Return how much may speak against a limit over a whole stage; infinity where nobody knows how long that is."""
     scope, most = in_scope(plan, limit.step, limit.journey), most_records(plan)
-    if stage.users is not None or not scope.any() or (most[scope] < 0).any():
+    if limit.window_ns is not None or stage.users is not None or not scope.any() or (most[scope] < 0).any():
         return math.inf
     weights = np.array(plan.weights) / sum(plan.weights)
     steps = stage.judged.expected * float(weights @ np.where(scope, most, 0).sum(axis=1))
-    if limit.metric is Metric.ERRORS:
-        return limit.limit * steps
-    if not limit.is_time:
-        return (1 - limit.limit) * steps
+    if limit.metric is Metric.GOODPUT_RATE:
+        return steps - limit.limit * stage.judged.duration_ns / SECOND
+    if limit.is_share:
+        return (limit.limit if limit.relation == "<=" else 1 - limit.limit) * steps
     return limit.limit * steps if limit.quantile is None else (1 - limit.quantile) * steps

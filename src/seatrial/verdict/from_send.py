@@ -32,12 +32,12 @@ def with_from_send(sample: Sample, limit: Objective, result: ObjectiveResult) ->
 
     Args:
         sample: The records.
-        limit: Any limit but capacity.
-        result: What the records say of it; returned as it is where it is of another kind.
+        limit: Any limit that records keep or break.
+        result: What the records say of it; returned as it is where it is of another kind, or on windows.
     """
-    if limit.metric is not Metric.RESPONSE_TIME or limit.quantile is None:
+    if limit.metric is not Metric.RESPONSE_TIME or limit.quantile is None or limit.window_ns is not None:
         return result
-    sent = sample.from_send(limit.step, limit.journey).estimate(limit.quantile)
+    sent = sample.from_send(limit.step, limit.journey, limit.admitted).estimate(limit.quantile)
     return result.model_copy(update={"from_send": sent})
 
 

@@ -13,9 +13,9 @@ limit as the bad ones, and for means, with the times so far as the numerator.
 
 The most that could still come is counted from the plan: each request once in each session, in a loop as often as the
 loop goes round at most, of every branch. Of journeys in Python and of a page's resources nobody knows how many there
-will be: a limit on these is never hopeless. Nor is one on windows, which is judged when all is over, one in a closed stage, whose sessions nobody knows beforehand, in
-one of more than ``MOST_STEPS`` steps, whose best case
-would not fit into memory, or before there are as many judged records as the policy asks of a trial.
+will be: a limit on these is never hopeless. Nor is one on windows, which is judged when all is over, one in a closed
+stage, whose sessions nobody knows beforehand, in one of more than ``MOST_STEPS`` steps, whose best case would not fit
+into memory, or before there are as many judged records as the policy asks of a trial.
 
 The run and the verdict come to the same answer, since both ask this module about the same records: those that had
 ended by ``seen_ns``, which the journal keeps. Were it left to the journal alone, a tester could end a trial when it
@@ -42,6 +42,7 @@ from seatrial.model.trial import Trial
 from seatrial.model.verdict import ObjectiveResult, Verdict
 from seatrial.verdict.inputs import StageColumns, Timetable
 from seatrial.verdict.limits import Sample, in_scope, limits_of
+from seatrial.verdict.periods import judged_spans
 
 __all__ = ["MOST_STEPS", "Offered", "most_records", "offered", "prospects"]
 
@@ -154,7 +155,7 @@ def prospects(
     if len(known) < policy.validity.min_samples:
         return nothing
     whole = _completed(known, table, most, started_ns, cut.seen_ns)
-    sample = Sample(plan, whole, policy.validity.confidence)
+    sample = Sample(plan, whole, policy.validity.confidence, judged_spans(stage, started_ns))
     found: list[ObjectiveResult | None] = []
     for limit in limits:
         scope = in_scope(plan, limit.step, limit.journey)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from seatrial.model.profile import Period, Stage
-from seatrial.model.sample import Outcome
 from seatrial.model.verdict_parts import PeriodResult
 from seatrial.stats.batches import Batches
 from seatrial.stats.censored import CensoredTimes
 from seatrial.units import SECOND
 from seatrial.verdict.inputs import StageColumns
+from seatrial.verdict.selection import refused
 
-__all__ = ["REFUSALS", "judged_ns", "judged_part", "period_results", "within"]
-
-REFUSALS = (429, 503)
-"""Status of an answer that refuses clearly."""
+__all__ = ["judged_ns", "judged_part", "judged_spans", "period_results", "within"]
 
 
 def within(columns: StageColumns, started_ns: int, from_ns: int, to_ns: int) -> StageColumns:
@@ -49,6 +46,18 @@ def judged_ns(stage: Stage) -> int:
     return sum(period.to_ns - period.from_ns for period in stage.periods if period.judged)
 
 
+def judged_spans(stage: Stage, started_ns: int) -> tuple[tuple[int, int], ...]:
+    """Return the stretches of time that a stage's limits are about, on the records' clock.
+
+    Args:
+        stage: The stage.
+        started_ns: Its start on that clock.
+    """
+    if not stage.periods:
+        return ((started_ns + stage.judged_from_ns, started_ns + stage.profile.duration_ns),)
+    return tuple((started_ns + p.from_ns, started_ns + p.to_ns) for p in stage.periods if p.judged)
+
+
 def period_results(stage: Stage, judged: StageColumns, started_ns: int) -> tuple[PeriodResult, ...] | None:
     """Return what each period showed; None for a stage without periods."""
     if not stage.periods:
@@ -60,7 +69,7 @@ def _result(period: Period, columns: StageColumns) -> PeriodResult:
     times = CensoredTimes(columns.done_ns - columns.intended_ns, columns.censored, Batches(columns.intended_ns))
     seconds = (period.to_ns - period.from_ns) / SECOND
     ok = int(columns.ok.sum())
-    refused = np.isin(columns.status, REFUSALS) & (columns.outcome == Outcome.HTTP_ERROR)
+    refusals = refused(columns)
     return PeriodResult(
         name=period.name,
         role=period.role,
@@ -68,7 +77,7 @@ def _result(period: Period, columns: StageColumns) -> PeriodResult:
         to_ns=period.to_ns,
         intended=len(columns),
         ok=ok,
-        refused=int(refused.sum()),
+        refused=int(refusals.sum()),
         offered_per_s=len(columns) / seconds,
         goodput_per_s=ok / seconds,
         p50_ns=times.estimate(0.5),

@@ -6,7 +6,7 @@ from seatrial.model.objective import Metric, Objective
 from seatrial.model.verdict import ObjectiveResult, Reason, StageResult, Verdict
 from seatrial.units import format_amount, format_duration, format_share
 
-__all__ = ["figure", "how_it_broke", "objective_reason", "times"]
+__all__ = ["figure", "how_it_broke", "limit_figures", "objective_reason", "times"]
 
 _UNDECIDED = {
     "no_samples": "objective.no_samples",
@@ -14,6 +14,11 @@ _UNDECIDED = {
     "length": "objective.longer",
     "close": "objective.close",
     "cut": "objective.cut",
+}
+_UNDECIDED_WINDOWS = {
+    "no_samples": "objective.no_samples",
+    "cut": "objective.windows_cut",
+    "thin": "objective.windows_thin",
 }
 _SLOW_BELOW = 0.01
 
@@ -35,7 +40,21 @@ def times(multiple: float) -> str:
 
 
 def objective_reason(objective: Objective, result: ObjectiveResult, level: str | None) -> Reason:
-    """Return the sentence on one limit (not a capacity).
+    """Return the sentence on one limit that the records of a stage keep or break.
+
+    Args:
+        objective: The limit.
+        result: What the data say of it.
+        level: The load level it was measured at; None for the whole trial.
+    """
+    params = limit_figures(objective, result, level)
+    if objective.window_ns is not None:
+        params |= {k: v for k, v in _window(objective.window_ns, result).items() if v is not None}
+    return Reason(code=_code(result) if objective.window_ns is None else _window_code(result), params=params)
+
+
+def limit_figures(objective: Objective, result: ObjectiveResult, level: str | None = None) -> dict[str, str]:
+    """Return what a sentence on a limit may need: its own words and its figures, formatted for people.
 
     Args:
         objective: The limit.
@@ -45,7 +64,7 @@ def objective_reason(objective: Objective, result: ObjectiveResult, level: str |
     value = result.value
     params = {
         "what": _what(objective),
-        "where": "one_step" if objective.step else "one_journey" if objective.journey else "all_steps",
+        "where": _where(objective),
         "at": "whole_trial" if level is None else "one_level",
         "bound": "at_most" if objective.relation == "<=" else "at_least",
         "limit": figure(result.limit, result.unit),
@@ -60,7 +79,23 @@ def objective_reason(objective: Objective, result: ObjectiveResult, level: str |
         "upper": None if value.upper is None else figure(value.upper, result.unit),
         "times": None if result.longer is None else times(result.longer),
     }
-    return Reason(code=_code(result), params=params | {k: v for k, v in optional.items() if v is not None})
+    return params | {k: v for k, v in optional.items() if v is not None}
+
+
+def _window(window_ns: int, result: ObjectiveResult) -> dict[str, str | None]:
+    """Return the figures of the worst window, beside those of any limit."""
+    value, begins_ns = result.value, result.worst_at_ns
+    after = None if begins_ns is None else format_duration(begins_ns) if begins_ns else "0 s"
+    exact = {"range": "exact"} if value.lower == value.upper else {}
+    return {"length": format_duration(window_ns), "after": after, **exact}
+
+
+def _window_code(result: ObjectiveResult) -> str:
+    if result.verdict is Verdict.PASS:
+        return "objective.windows_kept"
+    if result.verdict is Verdict.FAIL:
+        return "objective.windows_broken"
+    return _UNDECIDED_WINDOWS.get(result.undecided or "", "objective.windows_hidden")
 
 
 def _code(result: ObjectiveResult) -> str:
@@ -77,7 +112,12 @@ def _what(objective: Objective) -> str:
     if objective.is_time:
         kind = "response" if objective.metric is Metric.RESPONSE_TIME else "service"
         return f"{kind}_{objective.statistic}"
-    return objective.metric.value
+    return objective.metric.value.replace(" ", "_")
+
+
+def _where(objective: Objective) -> str:
+    where = "one_step" if objective.step else "one_journey" if objective.journey else "all_steps"
+    return f"{where}_admitted" if objective.admitted else where
 
 
 def how_it_broke(stage: StageResult, unsent: int) -> dict[str, str]:

@@ -27,7 +27,8 @@ from seatrial.verdict.from_send import with_from_send
 from seatrial.verdict.hopeless import offered
 from seatrial.verdict.inputs import StageColumns, Timetable, stage_rows
 from seatrial.verdict.limits import Sample, limits_of
-from seatrial.verdict.periods import REFUSALS, judged_part, period_results
+from seatrial.verdict.periods import judged_part, judged_spans, period_results
+from seatrial.verdict.selection import refused
 from seatrial.verdict.warming import warm_up_of
 
 __all__ = ["judged_records", "limits_of", "summarise", "summarise_stage", "unsent_steps"]
@@ -104,10 +105,10 @@ def summarise(
         judged: Its judged records.
         prospects: Of a stage that was cut, each limit in the best case, as far as that is known; None for others.
         attempts: How many attempts of judged sessions were given up and retried.
-        started_ns: The stage's start on the records' clock; of a stage with periods only.
+        started_ns: The stage's start on the records' clock; only limits on windows and periods need it.
     """
     part = judged_part(stage, judged, started_ns)
-    sample = Sample(plan, part, policy.validity.confidence)
+    sample = Sample(plan, part, policy.validity.confidence, judged_spans(stage, started_ns))
     objectives = tuple(with_from_send(sample, limit, sample.judge(limit)) for limit in limits_of(trial))
     if prospects is not None:
         known = [*prospects, *[None] * len(objectives)]
@@ -139,7 +140,7 @@ def summarise(
         service_p99_ns=from_send.estimate(0.99),
         held=_held(objectives, too_much_unsent or (len(part) > 0 and not part.ok.any())),
         objectives=objectives,
-        refused=int((np.isin(judged.status, REFUSALS) & (judged.outcome == Outcome.HTTP_ERROR)).sum()),
+        refused=int(refused(judged).sum()),
         users=None if stage.users is None else stage.users.count,
         retries=retries_of(plan, judged, attempts, judged_ns),
         warm_up=warm_up_of(trial, stage, judged),
