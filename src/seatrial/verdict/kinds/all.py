@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from seatrial.verdict.kinds.base import Kind, keeps_limits
+from seatrial.verdict.kinds.soak import SOAK
 from seatrial.verdict.kinds.stress import STRESS
 
 __all__ = ["KINDS"]
@@ -13,7 +14,7 @@ KINDS: Mapping[str, Kind] = {
     "load": Kind(keeps_limits),
     "stress": STRESS,
     "spike": Kind(keeps_limits),
-    "soak": Kind(keeps_limits),
+    "soak": SOAK,
     "recovery": Kind(keeps_limits),
     "scalability": STRESS,
 }
