@@ -63,6 +63,19 @@ def test_a_good_plan_loads_with_its_digest_and_base(tmp_path: Path) -> None:
     assert loaded.plan.journeys["book"].labels == ("list", "book")
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("kind: loaf", "kind is not a kind of trial: loaf. Write kind: load or "),
+        ("at: 2 P", "a trial without its kind."),
+    ],
+)
+def test_a_trial_s_kind_is_what_is_complained_of_and_not_all_trials(tmp_path: Path, written: str, said: str) -> None:
+    text = GOOD[: GOOD.index("trials:")] + f"trials:\n  - {written}\n    objectives: [errors <= 1%]\n"
+    (problem,) = problems_of(tmp_path, text)
+    assert str(problem).partition("plan.yaml:16: ")[2].startswith(said)
+
+
 TEN_MISTAKES = """\
 seatrial: 1
 title: Ten mistakes of ten kinds
@@ -136,8 +149,8 @@ SWAPS = {
         "name: book\n", "name: book\n        expect: {status: [201, 600]}\n", "status is above 599", 14
     ),
     "a seed too large": ("seatrial: 1", f"seatrial: 1\nseed: {2**63}", "seed is not below", 2),
-    "an unknown kind of trial": ("kind: load", "kind: loaf", "trials is not a kind of trial", 16),
-    "a trial without kind": ("kind: load\n    at", "at", "trials is a trial without its kind", 16),
+    "an unknown kind of trial": ("kind: load", "kind: loaf", "kind is not a kind of trial", 16),
+    "a trial without kind": ("kind: load\n    at", "at", "a trial without its kind", 16),
     "no trials": (GOOD[GOOD.index("trials:") :], "trials: []\n", "trials is an empty list or mapping", 15),
     "no objectives": ("[errors <= 1%]", "[]", "objectives is an empty list or mapping", 19),
     "a rate without unit": ("10/s", "ten", "not a rate", 4),

@@ -99,11 +99,22 @@ def right_certificate(folder: Path) -> Done:
 @story
 def full_disk(folder: Path) -> Done:
     """A disk of 12 MB of which all but some 150 kB is taken, the room that a run puts aside included."""
+    return on_small_disk(folder, filler=4_030_000)
+
+
+@story
+def hardly_any_disk(folder: Path) -> Done:
+    """A disk of 12 MB of which 7 are free: less than a run puts aside."""
+    return on_small_disk(folder, filler=5_000_000)
+
+
+def on_small_disk(folder: Path, filler: int) -> Done:
     with service() as server:
         changes = (("40/s", "300/s"), ("for: 1s", "for: 30s"), ("demand:", "connections: shared\ndemand:"))
         write_plan(folder, server.url, *changes)
         script = (
-            "mkdir disk && mount -t tmpfs -o size=12m none disk && head -c 4030000 /dev/zero > disk/filler || exit 99;"
+            "mkdir disk && mount -t tmpfs -o size=12m none disk &&"
+            f" head -c {filler} /dev/zero > disk/filler || exit 99;"
             ' "$@"; code=$?; cp -a disk/bundle . || exit 99; exit $code'
         )
         begin = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh")
@@ -268,6 +279,17 @@ def test_a_disk_that_fills_while_recording_leaves_a_sealed_invalid_bundle(storie
     assert {key: again.json[key] for key in verdict} == verdict
 
 
+def test_a_disk_without_room_for_a_run_is_told_before_anything_is_sent_and_the_folder_may_go(stories):
+    done, bundle = stories("hardly_any_disk")
+    assert done.code == 4, (done.code, done.err)
+    assert done.complaints == [
+        "seatrial: the evidence can't be written (No space left on device): disk/bundle. Free some space or choose "
+        "another --out; nothing was recorded yet, so this folder may be deleted. A run keeps 8 MB of room from its "
+        "beginning on."
+    ]
+    assert list(bundle.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["ctrl_c", "terminated"])
 def test_a_person_who_stops_the_run_keeps_the_evidence_marked(stories, name):
     done, bundle = stories(name)
@@ -430,6 +452,17 @@ def test_an_authorisation_for_less_than_the_plan_offers_is_refused(tmp_path):
     assert done.code == 2, done.err
     assert "40/s" in done.err
     assert "39/s" in done.err
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"format": "other", "name": "", "version": "", "subjects": []}'])
+def test_a_release_manifest_that_is_none_is_named_as_it_was_given(tmp_path, content):
+    write_plan(tmp_path, "http://127.0.0.1:9")
+    (tmp_path / "mine.json").write_text(content)
+    done = seatrial("run", "plan.yaml", "--out", "bundle", "--release", "mine.json", cwd=tmp_path)
+    assert done.code == 2
+    assert "mine.json" in done.complaints[0]
+    assert "release.json" not in done.err
     assert not (tmp_path / "bundle").exists()
 
 

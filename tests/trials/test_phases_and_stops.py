@@ -341,7 +341,10 @@ def test_the_service_s_stop_address_ends_the_run(tmp_path):
         result = run(tmp_path, server, text)
     assert isinstance(result.ending, TargetStoppedError)
     assert codes(result)[0] == "validity.target_stopped"
-    assert result.verdict.trials[0].reasons[0].text.startswith("The service's owner stopped the trial: ")
+    assert result.verdict.trials[0].reasons[0].text == (
+        "The service's owner stopped the trial: the service's stop address /status/stop? answered stop. The evidence "
+        "so far is kept and marked."
+    )
     assert events(result, "stop signal asked")[0]["data"] == {"asked": 2, "unanswered": 0}
     assert "stopped by the service" in page(result, "en")
     assert "被服務擁有人停止" in page(result, "zh-Hant")

@@ -98,7 +98,7 @@ def test_the_first_reason_to_stop_stays(tmp_path):
 
 
 def test_what_the_service_says_is_told_apart_from_what_a_person_wants(tmp_path):
-    of_address = Stops(StopSignals(lambda: None), [], lambda: "its stop address answered stop")
+    of_address = Stops(StopSignals(lambda: None), [], lambda: "the service's stop address answered stop")
     of_field = Stops(StopSignals(lambda: None), [])
     of_field.note(stop_asked=False)
     assert of_field.reason() is None

@@ -82,6 +82,12 @@ def test_the_journal_takes_a_line_whole_or_not_at_all(workspace):
 
 
 def test_a_document_that_can_t_be_written_is_no_silence(workspace):
+    with (
+        files_no_larger_than(3),
+        pytest.raises(RecordingError, match="nothing was recorded yet, so this folder may be"),
+    ):
+        workspace.write("plan.yaml", b"seatrial: 1")
+    workspace.spool(0, "load")
     with files_no_larger_than(3), pytest.raises(RecordingError, match="what was recorded so far is kept"):
         workspace.write_json("plan.json", {"title": "too long"})
 

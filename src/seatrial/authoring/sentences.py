@@ -54,7 +54,7 @@ _TABLE: dict[str, Callable[[Context], Sentence]] = {
         "not a kind of trial",
         f"Write kind: {_one_of(str(c['expected_tags'])).replace(', ', ' or ')}.",
     ),
-    "union_tag_not_found": lambda c: ("a trial without its kind", "Write kind: load or kind: stress."),
+    "union_tag_not_found": lambda c: ("a trial without its kind", "Write its kind, such as kind: load."),
     "too_short": lambda c: (
         ("an empty list or mapping", "Write at least one.")
         if c["min_length"] == 1

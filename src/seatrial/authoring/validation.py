@@ -252,11 +252,13 @@ def _report(
         line = parent.line_of(key) if parent else 1
         problems.add(line, "an unknown key", key, did_you_mean(key, known))
         return
+    if kind == "union_tag_invalid":
+        place = (*place, "kind")
     at = _nearest(root, (*place, *context.get("at", ())))
     if kind == "too_short" and len(at.items) + len(at.entries) >= context["min_length"]:
         return  # every one of them is wrong, which is said of each
     what, remedy = translate(tuple(str(e["type"]) for e in errors), context)
-    if place and kind not in ("value_error", "rule"):
+    if place and kind not in ("value_error", "rule", "union_tag_not_found"):
         where = next((str(e) for e in reversed(place) if isinstance(e, str)), "")
         what = f"{where} is {what}"
     problems.add(at.line, what, key if of_key else at.written or None, remedy)

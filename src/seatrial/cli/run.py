@@ -156,7 +156,7 @@ def _read_release(path: Path | None) -> bytes | None:
 
     try:
         content = read_document(path)
-        parse_release(content)
+        parse_release(content, str(path))
     except EvidenceError as error:
         raise UsageError(error.what, value=error.value, remedy=error.remedy) from error
     return content

@@ -227,8 +227,8 @@ _STRESS: dict[str, tuple[str, str]] = {
 
 _FINDINGS: dict[str, tuple[str, str]] = {
     "load.closed": (
-        "The {users} users wait for the service: the load they offer falls when it slows. The figures are of those who "
-        "got through, and no confirmation can rest on them.",
+        "Users ({users} in all) wait for the service: the load they offer falls when it slows. The figures are of "
+        "those who got through, and no confirmation can rest on them.",
         "這 {users} 名用戶會等候該服務：服務變慢時，所施加的負載隨之下降。"
         "所得數字只反映已獲服務者，不足以作為確認的依據。",
     ),

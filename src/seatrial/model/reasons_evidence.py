@@ -22,7 +22,7 @@ USERS: dict[str, tuple[str, str]] = {
         "階段 {level} 有 {measured} 次循環在階段結束後才開始。",
     ),
     "validity.users_stopped": (
-        "{measured} users of stage {level} stopped before its end.",
+        "Of the users of stage {level}, {measured} stopped before its end.",
         "階段 {level} 有 {measured} 名用戶在階段結束前停止。",
     ),
     "validity.users_pace": (
@@ -30,7 +30,7 @@ USERS: dict[str, tuple[str, str]] = {
         "階段 {level} 的用戶開始循環的時間與其準備就緒的時間相差多達 {measured}；上限為 {limit}。",
     ),
     "validity.users_law": (
-        "The records of stage {level} do not account for its {users} users: {iterations_per_s} iterations/s of "
+        "The records of stage {level} do not account for its users ({users}): {iterations_per_s} iterations/s of "
         "{mean_s} s with {rest_s} s of rest make {accounted}.",
         "階段 {level} 的記錄與其 {users} 名用戶不符：每秒 {iterations_per_s} 次循環，"
         "每次 {mean_s} 秒，另加休息 {rest_s} 秒，只相當於 {accounted} 名用戶。",

@@ -71,7 +71,7 @@ class TargetWatch:
 
     def said(self) -> str | None:
         """Return what the service said, as a sentence without its full stop; None where it did not ask for the end."""
-        return f"its stop address {self._url} answered stop" if self._stopped.is_set() else None
+        return f"the service's stop address {self._url} answered stop" if self._stopped.is_set() else None
 
     def _watch(self) -> None:
         try:

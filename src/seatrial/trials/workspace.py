@@ -28,6 +28,7 @@ __all__ = ["Workspace", "environment_of", "new_bundle_folder"]
 
 _BALLAST_BYTES = 8 * 1024 * 1024
 _BALLAST = ".ballast"
+_MAY_GO = "this folder may be deleted. A run keeps 8 MB of room from its beginning on"
 
 
 def new_bundle_folder(out: Path | None, title: str, now: datetime) -> Path:
@@ -73,6 +74,7 @@ class Workspace:
         self.folder = folder
         self._ballast = folder / _BALLAST
         self._journal = -1
+        self._recording = False
         self._guard(self._open)
         self._diagnostics: dict[int, Counter[tuple[int, int, int, str]]] = {}
 
@@ -91,10 +93,11 @@ class Workspace:
         try:
             write()
         except OSError as error:
+            kept = "what was recorded so far is kept" if self._recording else f"nothing was recorded yet, so {_MAY_GO}"
             raise RecordingError(
                 f"the evidence can't be written ({error.strerror})",
                 value=self.folder,
-                remedy="Free some space or choose another --out; what was recorded so far is kept.",
+                remedy=f"Free some space or choose another --out; {kept}.",
             ) from error
 
     def make_room(self) -> None:
@@ -105,6 +108,7 @@ class Workspace:
         """Create and return the folder for a trial's spools."""
         folder = self.folder / "spool" / trial_slug(trial, name)
         self._guard(lambda: folder.mkdir(parents=True, exist_ok=True))
+        self._recording = True
         return folder
 
     def records(self, trial: int, name: str) -> Path:
