@@ -7,6 +7,8 @@ import os
 import select
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +37,36 @@ from seatrial.units import MS, SECOND
 GET = {"get": "/"}
 
 
+@contextmanager
+def machine_watched() -> Iterator[list[int]]:
+    """Yield how much later than it wished a thread with nothing to do was woken, in ns, each millisecond."""
+    late: list[int] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            due_ns = time.monotonic_ns() + MS
+            over.wait(0.001)
+            late.append(max(0, time.monotonic_ns() - due_ns))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield late
+    finally:
+        over.set()
+        thread.join()
+
+
 def test_a_frozen_server_does_not_slow_the_arrivals(engine: Engine) -> None:
-    with Server(answering(lambda _: None)) as server:
+    with Server(answering(lambda _: None)) as server, machine_watched() as late:
         run = engine.offer(server, GET, sessions=100, within_ms=300, drain_ms=30, response_ms=60_000)
     assert run.outcomes == [Outcome.IN_FLIGHT] * 100
     assert {row.session: row.intended_ns for row in run.rows} == {s: at for s, _, at in run.scheduled}
     lag = np.array([row.sent_ns - row.intended_ns for row in run.rows])
-    assert np.median(lag) < 5 * MS
-    assert lag.max() < 150 * MS
+    # What the machine itself kept a thread with nothing to do waiting is not the engine's doing.
+    assert np.median(lag) < 5 * MS + 2 * np.quantile(late, 0.9)
+    assert lag.max() < 150 * MS + 2 * max(late)
     assert len(server.requests) == 100
     assert len({row.done_ns for row in run.rows}) == 1
 
