@@ -142,6 +142,20 @@ def ctrl_c(folder: Path) -> Done:
 
 
 @story
+def ctrl_c_at_the_second_level(folder: Path) -> Done:
+    with service() as server:
+        rise = ("at: 1 P\n    for: 1s", "from: 1 P\n    to: 3 P\n    step: 0.5 P\n    hold: 2s")
+        write_plan(folder, server.url, ("kind: load", "kind: stress"), rise)
+        spool = folder / "bundle" / "spool" / "01-stress"
+        return stopped(
+            lambda process: os.killpg(process.pid, signal.SIGINT),
+            *("run", "plan.yaml", *RUN, "--workers", 1),
+            until=lambda: list(spool.glob("stage-0001*.rows")),
+            cwd=folder,
+        )
+
+
+@story
 def terminated(folder: Path) -> Done:
     return while_recording(folder, lambda process: process.terminate())
 
@@ -296,10 +310,21 @@ def test_a_person_who_stops_the_run_keeps_the_evidence_marked(stories, name):
     assert done.code == 5, done.err
     assert done.complaints == ["seatrial: a person stopped the run. The evidence so far is kept and marked."]
     assert_marked(bundle, "interrupted", "The trial was interrupted: a person stopped the run.")
+    assert "No stage was finished, so there are no figures." in done.out
     assert rows(bundle) > 10
     assert not list(bundle.glob("spool/*/*"))
     # A second until the run looks up, three for what is under way, two for the report; the rest is a busy machine.
     assert done.seconds < 15
+
+
+def test_of_a_run_that_a_person_stopped_the_finished_stages_are_shown_and_the_rest_is_said_to_be_missing(stories):
+    done, bundle = stories("ctrl_c_at_the_second_level")
+    assert done.code == 5, done.err
+    (trial,) = json.loads((bundle / "verdict.json").read_text())["trials"]
+    assert (trial["verdict"], [stage["name"] for stage in trial["stages"]]) == ("INVALID", ["1 P"])
+    shown = done.out.partition("Only the stages that were finished are shown; the rest is missing")[2]
+    assert any(line.split()[:2] == ["1", "P"] for line in shown.splitlines()), done.out
+    assert "1.5 P" not in shown
 
 
 def test_a_second_ctrl_c_ends_the_run_at_once(stories):

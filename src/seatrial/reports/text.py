@@ -25,6 +25,10 @@ STYLES = {
     Verdict.INVALID: "bold magenta",
 }
 _HELD = {True: ("✓", "held.true", "green"), False: ("✗", "held.false", "bold red"), None: ("?", "held.none", "yellow")}
+_BROKEN_OFF = frozenset(
+    f"validity.{how}"
+    for how in ("interrupted", "target_stopped", "worker_lost", "recording_failed", "target_failed", "ending_unknown")
+)
 
 
 def render_text(verdict: RunVerdict, language: Language = "en", *, colour: bool = False, width: int = 110) -> str:
@@ -72,7 +76,10 @@ def _trial(verdict: TrialVerdict, language: Language, say: Say) -> list[Renderab
         parts.append(Padding(_objectives(trial, say), (0, 0, 0, 2)))
     if line := retries_line(trial.retries, say):
         parts.append(Padding(Text(line), (0, 0, 0, 2)))
-    if len(trial.stages) > 1:
+    broken_off = any(reason.code in _BROKEN_OFF for reason in trial.reasons)
+    if broken_off:
+        parts.append(Padding(Text(say("page.finished_only" if trial.stages else "page.none_finished")), (0, 0, 0, 2)))
+    if len(trial.stages) > 1 or (broken_off and trial.stages):
         parts.append(Padding(_levels(trial.stages, say), (0, 0, 0, 2)))
     return parts
 
