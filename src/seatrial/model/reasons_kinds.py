@@ -80,6 +80,11 @@ KINDS: dict[str, tuple[str, str]] = {
         "After “{name}” the service was back to normal within {value}.",
         "「{name}」之後，服務於 {value} 內恢復正常。",
     ),
+    "recovery.not_seen": (
+        "After “{name}” nothing shows that the service was back to normal within the {watched} for which it was "
+        "watched.",
+        "「{name}」之後，在 {watched} 的觀察期內，未見服務恢復正常。",
+    ),
     "recovery.hysteresis": (
         "After it had recovered from “{name}”, p95 of response time was {value} times what it had been before, at the "
         "same load ({range}).",

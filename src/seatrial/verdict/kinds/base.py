@@ -13,8 +13,8 @@ from seatrial.model.profile import Stage
 from seatrial.model.verdict import ObjectiveResult, Reason, StageResult, Verdict, worst
 from seatrial.verdict.found import Conclusion, Found, worst_first
 from seatrial.verdict.inputs import StageColumns, TrialData
-from seatrial.verdict.limits import limits_of
 from seatrial.verdict.phrasing import objective_reason
+from seatrial.verdict.telemetry import stage_limits
 
 __all__ = ["Kind", "Seen", "every_stage", "keeps_limits"]
 
@@ -73,7 +73,7 @@ def every_stage(
     """
     objectives: list[ObjectiveResult] = []
     reasons: list[Reason] = []
-    for place, limit in enumerate(limits_of(trial)):
+    for place, limit in enumerate(stage_limits(trial)):
         shown = [(result.objectives[place], result.name) for result in results]
         if shown:
             verdict = worst(objective.verdict for objective, _ in shown)

@@ -10,9 +10,9 @@ from seatrial.model.trial import StressTrial
 from seatrial.model.verdict import Reason, StageResult, Verdict, worst
 from seatrial.verdict.found import Conclusion, Found, worst_first
 from seatrial.verdict.kinds.base import Kind, every_stage
-from seatrial.verdict.limits import limits_of
 from seatrial.verdict.phrasing import how_it_broke, objective_reason
 from seatrial.verdict.stress import capacity_of, judge_capacity
+from seatrial.verdict.telemetry import stage_limits
 
 __all__ = ["STRESS"]
 
@@ -49,7 +49,7 @@ def _breakpoint(trial: StressTrial, found: Found, broken: StageResult | None) ->
 
 
 def _limits_that_are(trial: StressTrial, result: StageResult, verdict: Verdict) -> list[Reason]:
-    pairs = zip(limits_of(trial), result.objectives, strict=True)
+    pairs = zip(stage_limits(trial), result.objectives, strict=True)
     return [objective_reason(limit, shown, result.name) for limit, shown in pairs if shown.verdict is verdict]
 
 
