@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seatrial.model.objective import Objective
+from seatrial.model.objective import Metric, Objective
 from seatrial.model.plan import Plan
 from seatrial.model.policy import Policy, Required
 from seatrial.model.trial import LoadTrial, Trial
@@ -92,17 +92,43 @@ def _shape_lacks(trial: Trial, required: Required, plan: Plan) -> Iterator[str]:
         yield f"judges load below {wanted} together with it, the policy's limits are for {wanted} or above alone"
 
 
+_EACH_IS_AN_ERROR = frozenset(
+    {Metric.TIMEOUTS, Metric.REFUSALS, Metric.HTTP_ERRORS, Metric.FAILED_CHECKS, Metric.CONNECTION_ERRORS}
+)
+
+
 def _as_strict(own: Objective, wanted: Objective, peak: float) -> bool:
-    same = (own.metric, own.statistic, own.step, own.journey) == (
-        wanted.metric,
-        wanted.statistic,
-        wanted.step,
-        wanted.journey,
-    )
-    if not same:
+    """Return whether to keep a limit is to keep another."""
+    if not (_same_subject(own, wanted) and _same_records(own, wanted)):
         return False
     if own.load and wanted.load:
         return own.load.rate(peak) >= wanted.load.rate(peak) * (1 - 1e-9)
     if own.quantile is not None and wanted.quantile is not None and own.quantile < wanted.quantile:
         return False  # a limit on a higher percentile implies the same limit on a lower one, not the reverse
     return own.limit <= wanted.limit if wanted.relation == "<=" else own.limit >= wanted.limit
+
+
+def _same_subject(own: Objective, wanted: Objective) -> bool:
+    """Return whether both limit the same figure. A limit on all errors is one on each kind of them."""
+    metric = own.metric is wanted.metric or (
+        own.metric is Metric.ERRORS and wanted.metric in _EACH_IS_AN_ERROR and not (own.admitted or wanted.admitted)
+    )
+    return metric and all(
+        getattr(own, name) == getattr(wanted, name) for name in ("statistic", "drift", "series", "unit", "relation")
+    )
+
+
+def _same_records(own: Objective, wanted: Objective) -> bool:
+    """Return whether the records that one limit is about speak for the other.
+
+    Leaving out what was refused raises no share of errors, for as many go from the errors as from the whole; but it
+    raises percentiles, if refusals are fast. Windows that each keep a limit keep it together: twenty of 30 s make ten
+    minutes. What every window keeps is not shown of the whole, whose bounds allow for chance.
+    """
+    if (own.step, own.journey) != (wanted.step, wanted.journey):
+        return False
+    if own.admitted != wanted.admitted and (own.admitted or own.metric is not Metric.ERRORS):
+        return False
+    if own.window_ns is None or wanted.window_ns is None:
+        return own.window_ns == wanted.window_ns
+    return wanted.window_ns % own.window_ns == 0
