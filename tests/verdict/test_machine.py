@@ -196,3 +196,26 @@ def test_load_that_was_not_sent_is_not_the_service_s_doing_where_the_generator_r
 @pytest.mark.parametrize("column", ["steal_share", "open_files", "connections", "files_refused", "lag_to_1ms"])
 def test_health_below_zero_is_unreadable(column: str) -> None:
     assert "validity.health_unreadable" in codes(but(GOOD, column, -1, ONE_ROW))
+
+
+@pytest.mark.parametrize(("apart_ns", "invalid"), [(9 * MS, False), (10 * MS, False), (11 * MS, True), (-SECOND, True)])
+def test_workers_whose_clocks_differ_by_more_than_the_limit_are_invalid(apart_ns: int, invalid: bool) -> None:
+    made = make(GOOD.plan, exponential(100 * MS), workers=2)
+    moved = pl.col("clock_offset_ns") + pl.when(pl.col("worker") == 1).then(apart_ns).otherwise(0)
+    made = made.but(health=made.health.with_columns(moved.alias("clock_offset_ns")))
+    assert ("validity.clock_skew" in codes(made)) is invalid
+    assert (judged(made).verdict is Verdict.INVALID) is invalid
+
+
+def test_a_worker_that_was_interrupted_while_it_read_its_clocks_has_the_clock_of_the_others() -> None:
+    made = make(GOOD.plan, exponential(100 * MS), workers=2)
+    odd = (pl.col("worker") == 1) & (pl.int_range(pl.len()) % 5 == 0)
+    moved = pl.col("clock_offset_ns") + pl.when(odd).then(80 * MS).otherwise(0)
+    assert "validity.clock_skew" not in codes(made.but(health=made.health.with_columns(moved.alias("clock_offset_ns"))))
+
+
+def test_a_wall_clock_that_is_set_for_all_workers_is_no_skew() -> None:
+    made = make(GOOD.plan, exponential(100 * MS), workers=2)
+    later = pl.col("at_ns") > pl.col("at_ns").median()
+    moved = pl.col("clock_offset_ns") + pl.when(later).then(SECOND).otherwise(0)
+    assert "validity.clock_skew" not in codes(made.but(health=made.health.with_columns(moved.alias("clock_offset_ns"))))

@@ -8,10 +8,11 @@ import pytest
 
 import seatrial
 from seatrial.model.reasons import PHRASE_PLACES, PHRASES, REASONS, sentence
+from seatrial.model.telemetry import Missing
 from seatrial.model.verdict import Reason
 
 SOURCE = Path(seatrial.__file__).parent
-USERS = [path for path in SOURCE.rglob("*.py") if path.name not in ("reasons.py", "reasons_evidence.py")]
+USERS = [path for path in SOURCE.rglob("*.py") if not path.name.startswith("reasons")]
 TEXT = "\n".join(path.read_text(encoding="utf-8") for path in USERS)
 QUOTED = set(re.findall(r'"([a-z]+\.[a-z_]+)"', TEXT))
 ROOMS = {code.partition(".")[0] for code in REASONS}
@@ -46,6 +47,8 @@ def test_no_phrase_is_unused() -> None:
     built = {"response_quantile", "response_mean", "service_quantile", "service_mean", "errors", "goodput", "achieved"}
     built |= {"timeouts", "refusals", "http_errors", "failed_checks", "connection_errors", "goodput_rate"}
     built |= {"all_steps_admitted", "one_step_admitted", "one_journey_admitted"}
+    built |= {f"missing_{missing.name.lower()}" for missing in Missing}
+    built |= {f"telemetry_{way}" for way in ("mean", "max", "drift", "exhaustion")}
     words = set(re.findall(r'"([a-z_]+)"', TEXT))
     assert sorted(set(PHRASES) - words - built) == []
 
@@ -54,7 +57,22 @@ def test_every_code_that_is_used_has_a_sentence() -> None:
     used = set(re.findall(r'code="([a-z]+\.[a-z_]+)"', TEXT))
     used |= {code for code in QUOTED if code.partition(".")[0] in {"validity", "objective", "capacity", "breakpoint"}}
     assert sorted(used - set(REASONS)) == []
-    assert {"run", "objective", "capacity", "breakpoint", "service", "load", "steps", "validity", "generator"} == ROOMS
+    assert {
+        "run",
+        "objective",
+        "capacity",
+        "breakpoint",
+        "service",
+        "load",
+        "steps",
+        "validity",
+        "generator",
+        "telemetry",
+        "drift",
+        "recovery",
+        "size",
+        "efficiency",
+    } == ROOMS
 
 
 def test_phrases_are_put_in_the_sentence_s_own_language() -> None:

@@ -191,6 +191,10 @@ GENERATOR: dict[str, tuple[str, str]] = {
         "{measured} connections of the generator failed because its machine had no local port left.",
         "由於負載產生器所在機器沒有剩餘的本地埠，有 {measured} 條連線失敗。",
     ),
+    "validity.clock_skew": (
+        "The clocks of worker {worker} and worker {other} differ by {measured}; at most {limit} is allowed.",
+        "工作程序 {worker} 與 {other} 的時鐘相差 {measured}；最多容許 {limit}。",
+    ),
     "generator.clock_stepped": (
         "The generator's wall clock was set during the trial, by up to {measured} ({count} times). Times are measured "
         "by another clock and stand; dates in the evidence may be wrong by as much.",

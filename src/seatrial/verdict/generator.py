@@ -38,7 +38,7 @@ from seatrial.stats.batches import exact_sum
 from seatrial.stats.binomial import rank_of
 from seatrial.units import SECOND, format_duration, format_share
 from seatrial.verdict.inputs import StageColumns
-from seatrial.verdict.machine import check_machine, check_steal
+from seatrial.verdict.machine import check_machine, check_skew, check_steal
 from seatrial.verdict.stage import unsent_steps
 from seatrial.verdict.validity import MAX_HEALTH_GAP_NS
 
@@ -65,7 +65,7 @@ def check_generator(
     policy: Policy, stages: Mapping[int, Stage], workers: int, finished: Sequence[StageLog], health: pl.DataFrame
 ) -> list[Reason]:
     """Return what the health rows say against the generator, over the finished stages of a trial."""
-    found = [*check_cpu(policy, health, workers), *check_machine(health)]
+    found = [*check_cpu(policy, health, workers), *check_machine(health), *check_skew(policy, health)]
     for begun in finished:
         found.extend(check_steal(policy, health, stages[begun.index], begun))
         found.extend(check_health_rows(health, workers, stages[begun.index], begun))

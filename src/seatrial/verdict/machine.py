@@ -8,7 +8,10 @@
 3. A wall clock that is set changes nothing that is measured, for all of it is on the monotonic clock. It is told,
    because dates in the evidence are the wall clock's.
 
-The workers of a run share one machine.
+4. The workers of a run share one machine, and so one monotonic clock: times of one are compared with those of another.
+   Each tells once a second how far its wall clock is ahead of it. Where two of them differ in that, by more than the
+   policy's floor for send lag at the same moment, they do not have one clock. The median over the trial counts: a
+   worker that is interrupted between its two readings is not a worker with another clock.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ __all__ = [
     "CLOCK_STEP_NS",
     "USED_UP",
     "check_machine",
+    "check_skew",
     "check_steal",
     "clock_steps",
     "files_used",
@@ -61,6 +65,32 @@ def check_machine(health: pl.DataFrame) -> Iterator[Reason]:
         yield Reason(code="validity.ports", params=figures)
     if refused := int(health["ports_refused"].cast(pl.Int64).sum()):
         yield Reason(code="validity.ports_refused", params={"measured": f"{refused:,}"})
+
+
+def check_skew(policy: Policy, health: pl.DataFrame) -> Iterator[Reason]:
+    """Yield a reason for every worker whose clock is not that of the first one (rule 4)."""
+    workers = np.unique(health["worker"].to_numpy())
+    if len(workers) < 2:
+        return
+    at_ns, offset_ns = _clock_of(health, int(workers[0]))
+    limit = policy.validity.send_lag_floor
+    for worker in workers[1:].tolist():
+        own_at_ns, own_ns = _clock_of(health, worker)
+        after = np.clip(np.searchsorted(at_ns, own_at_ns), 1, len(at_ns) - 1) if len(at_ns) > 1 else None
+        if after is None:
+            nearest = np.zeros(len(own_at_ns), dtype=np.int64)
+        else:
+            before = after - 1
+            nearest = np.where(own_at_ns - at_ns[before] <= at_ns[after] - own_at_ns, before, after)
+        skew = int(np.sort(np.abs(own_ns - offset_ns[nearest]))[(len(own_ns) - 1) // 2])
+        if skew > limit:
+            figures = {"measured": format_duration(skew), "limit": format_duration(limit)}
+            yield Reason(code="validity.clock_skew", params={"worker": str(worker), "other": str(workers[0])} | figures)
+
+
+def _clock_of(health: pl.DataFrame, worker: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    rows = health.filter(pl.col("worker") == worker).sort(["at_ns", "clock_offset_ns"])
+    return rows["at_ns"].to_numpy(), rows["clock_offset_ns"].to_numpy()
 
 
 def files_used(health: pl.DataFrame) -> list[tuple[int, int, int]]:
