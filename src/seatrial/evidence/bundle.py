@@ -7,6 +7,7 @@ environment.json     where it ran                   journal.jsonl         what h
 calibration.json     what the generator was shown to be able to offer (optional)
 verdict.json         the verdict                    report.html           for people
 records/<trial>/part-NNNN.parquet                   health/<trial>.parquet
+telemetry/<trial>.parquet                           the service's own figures (where the plan reads some)
 diagnostics/<trial>.jsonl                           code/NN-name.py       journeys in Python
 manifest.json        every file above, digested     attestations/test-result.dsse.json
 """

@@ -21,6 +21,7 @@ from seatrial.model.journal import Event, TrialLog, read_journal, trial_log
 from seatrial.model.plan import Plan, trial_slug
 from seatrial.model.policy import Policy
 from seatrial.model.verdict import Reason, RunVerdict
+from seatrial.samples.telemetry import TELEMETRY_SCHEMA, empty_telemetry
 from seatrial.verdict.calibration import Calibrated, read_calibration, unreadable
 from seatrial.verdict.inputs import (
     HEALTH_SCHEMA,
@@ -147,7 +148,15 @@ def read_trial(bundle_dir: Path, slug: str, log: TrialLog) -> TrialData:
             health = guarded(path.name, lambda: pl.read_parquet(path, glob=False))
     except BundleError as error:
         problems.append(Reason(code="validity.health_unreadable", params={"detail": str(error.value)}))
-    return TrialData(log, records, health, tuple(problems))
+    telemetry = empty_telemetry()
+    path = bundle_dir / "telemetry" / f"{slug}.parquet"
+    try:
+        if path.exists():
+            _check_file(path, TELEMETRY_SCHEMA)
+            telemetry = guarded(path.name, lambda: pl.read_parquet(path, glob=False))
+    except BundleError as error:
+        problems.append(Reason(code="validity.telemetry_unreadable", params={"detail": str(error.value)}))
+    return TrialData(log, records, health, tuple(problems), telemetry)
 
 
 def _check_file(path: Path, wanted: pl.Schema) -> None:

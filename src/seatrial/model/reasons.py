@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from seatrial.model.reasons_evidence import EVIDENCE, GENERATOR, USERS
 from seatrial.model.reasons_kinds import KINDS
+from seatrial.model.reasons_telemetry import TELEMETRY, TELEMETRY_PHRASES
 
 __all__ = ["PHRASES", "PHRASE_PLACES", "REASONS", "Language", "sentence"]
 
@@ -69,6 +70,8 @@ PHRASES: dict[str, tuple[str, str]] = {
         "工作階段積壓，以致 {share} 的請求無法送出",
     ),
 }
+
+PHRASES |= TELEMETRY_PHRASES
 
 _RUN: dict[str, tuple[str, str]] = {
     "run.no_trials": (
@@ -277,6 +280,7 @@ REASONS: dict[str, tuple[str, str]] = {
     **USERS,
     **EVIDENCE,
     **GENERATOR,
+    **TELEMETRY,
     **KINDS,
 }
 

@@ -36,6 +36,7 @@ from seatrial.model.document import Duration, Identifier, Strict, exactly_one, r
 from seatrial.units import MS, SECOND, AmountUnit, parse_amount, write_amount
 
 __all__ = [
+    "LEAST_THERE",
     "MOST_SERIES",
     "PROCESS_SERIES",
     "TELEMETRY_COLUMNS",
@@ -51,6 +52,10 @@ __all__ = [
 
 MOST_SERIES = 256
 """So many series at most over all sources: what is read once a second must stay a small part of that second."""
+
+
+LEAST_THERE = 0.8
+"""Share of the readings due in a judged time that must be there for a limit on them to pass."""
 
 
 class Missing(IntEnum):

@@ -14,6 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, computed_field, model
 
 from seatrial.model.document import Strict
 from seatrial.model.reasons import sentence
+from seatrial.model.telemetry_result import TelemetryResult
 from seatrial.model.verdict_parts import Bounded, DriftLine, PeriodResult, Recovery, SizeResult
 
 __all__ = [
@@ -81,7 +82,7 @@ class _Brief(Strict):
 
 
 _LEFT_OUT = frozenset(
-    {"users", "retries", "from_send", "warm_up", "worst_at_ns", "periods", "recovery", "drift", "sizes"}
+    {"users", "retries", "from_send", "warm_up", "worst_at_ns", "periods", "recovery", "drift", "sizes", "telemetry"}
 )
 
 
@@ -181,6 +182,7 @@ class StageResult(_Brief):
         retries: Attempts beside the steps; None where no step of the plan is retried.
         warm_up: Of a load trial that holds a level: the warm-up that is still in the judged time; None where none is
             found, or the time is too short to tell.
+        telemetry: What each series of the service's own figures showed; None where the plan reads none.
         periods: Of a stage with periods, what each showed; None for others.
     """
 
@@ -207,6 +209,7 @@ class StageResult(_Brief):
     users: int | None = None
     retries: Retries | None = None
     warm_up: WarmUp | None = None
+    telemetry: tuple[TelemetryResult, ...] | None = None
     periods: tuple[PeriodResult, ...] | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from seatrial.model.profile import Stage
 from seatrial.model.sample import CENSORED, COLUMNS, NEVER, SESSION_STRIDE, Outcome
 from seatrial.model.schedule import Schedule
 from seatrial.model.verdict import Reason
+from seatrial.samples.telemetry import empty_telemetry
 
 __all__ = [
     "HEALTH_SCHEMA",
@@ -67,6 +68,8 @@ class TrialData:
         log: What the journal says of it.
         records: Its records, columns as in :data:`seatrial.model.sample.COLUMNS`, in any order; null for never.
         health: Its health rows, columns as in :data:`seatrial.model.health.HEALTH_COLUMNS`, in any order.
+        telemetry: Readings of the service's own figures, columns as in
+            :data:`seatrial.model.telemetry.TELEMETRY_COLUMNS`, in any order.
         problems: Why parts of it could not be read at all: each makes the trial INVALID.
     """
 
@@ -74,6 +77,7 @@ class TrialData:
     records: pl.DataFrame | pl.LazyFrame
     health: pl.DataFrame
     problems: tuple[Reason, ...] = ()
+    telemetry: pl.DataFrame = field(default_factory=empty_telemetry)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from seatrial.model.plan import Plan
 from seatrial.model.policy import Policy
 from seatrial.model.profile import Stage
 from seatrial.model.verdict import Reason, RunVerdict, StageResult, TrialVerdict, Verdict, worst
+from seatrial.samples.telemetry import empty_telemetry
 from seatrial.verdict.attempts import all_retries
 from seatrial.verdict.calibration import Calibrated, load_of, weigh
 from seatrial.verdict.closed import scheduled
@@ -49,6 +50,7 @@ from seatrial.verdict.kinds.base import Seen
 from seatrial.verdict.machine import clock_steps
 from seatrial.verdict.search import search_of
 from seatrial.verdict.stage import judged_records, summarise, unsent_steps
+from seatrial.verdict.telemetry import check_telemetry, missing_telemetry
 from seatrial.verdict.validity import (
     check_journeys,
     check_log,
@@ -135,7 +137,8 @@ def judge_trial(
     found.invalid.extend(data.problems)
     health = _sound_health(data, found)
     records = _sound_records(data, found)
-    _Examination(plan, plan_digest, policy, data, records, health, found).examine()
+    telemetry = _sound_telemetry(plan, data, found)
+    _Examination(plan, plan_digest, policy, data, records, health, telemetry, found).examine()
     concluded = KINDS[trial.kind].conclude(plan, policy, trial, data.log, found)
     verdict, reasons = concluded.verdict, [*concluded.reasons, *found.cut]
     if calibrated is not None:
@@ -177,6 +180,16 @@ def _sound_health(data: TrialData, found: Found) -> pl.DataFrame:
     return data.health
 
 
+def _sound_telemetry(plan: Plan, data: TrialData, found: Found) -> pl.DataFrame:
+    """Return the readings of the service's own figures; none where they are malformed."""
+    try:
+        check_telemetry(plan, data.telemetry)
+    except BundleError as error:
+        found.invalid.append(Reason(code="validity.telemetry_unreadable", params=_detail(error)))
+        return empty_telemetry()
+    return data.telemetry
+
+
 def _sound_records(data: TrialData, found: Found) -> pl.DataFrame | pl.LazyFrame:
     """Return the records; none where they are malformed. Strays are reported here."""
     try:
@@ -203,10 +216,12 @@ class _Examination:
         data: TrialData,
         records: pl.DataFrame | pl.LazyFrame,
         health: pl.DataFrame,
+        telemetry: pl.DataFrame,
         found: Found,
     ) -> None:
         self._plan, self._digest, self._policy, self._data = plan, plan_digest, policy, data
         self._records, self._health, self._found, self._log = records, health, found, data.log
+        self._telemetry = telemetry
         self._trial = plan.trials[data.log.trial]
         self._kind = KINDS[self._trial.kind]
         self._lag_limit = send_lag_limit(policy, self._trial)
@@ -288,7 +303,8 @@ class _Examination:
         judged = judged_records(columns, table)
         self._of_generator.extend(check_send_lag(stage, judged, self._lag_limit))
         again = len(judged_records(attempts, table))
-        result = summarise(plan, policy, trial, stage, judged, part.prospects, again, begun.started_ns)
+        result = summarise(plan, policy, trial, stage, judged, part.prospects, again, begun.started_ns, self._telemetry)
+        found.invalid.extend(missing_telemetry(plan, trial, stage, begun.started_ns, self._telemetry))
         found.unsent[stage.index] = int(unsent_steps(judged).sum())
         self._total, self._judged = self._total + len(columns), self._judged + len(judged)
         self._journeys.update(np.unique(judged.journey).tolist())

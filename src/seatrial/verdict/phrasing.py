@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seatrial.model.objective import Metric, Objective
+from seatrial.model.telemetry import LEAST_THERE
 from seatrial.model.verdict import ObjectiveResult, Reason, StageResult, Verdict
 from seatrial.units import format_amount, format_duration, format_share
 
@@ -19,6 +20,12 @@ _UNDECIDED_WINDOWS = {
     "no_samples": "objective.no_samples",
     "cut": "objective.windows_cut",
     "thin": "objective.windows_thin",
+}
+_UNDECIDED_TELEMETRY = {
+    "no_samples": "telemetry.no_samples",
+    "hidden": "telemetry.hidden",
+    "length": "telemetry.longer",
+    "cut": "telemetry.cut",
 }
 _SLOW_BELOW = 0.01
 
@@ -48,6 +55,8 @@ def objective_reason(objective: Objective, result: ObjectiveResult, level: str |
         level: The load level it was measured at; None for the whole trial.
     """
     params = limit_figures(objective, result, level)
+    if objective.series is not None:
+        return Reason(code=_telemetry_code(objective, result), params=params)
     if objective.window_ns is not None:
         params |= {k: v for k, v in _window(objective.window_ns, result).items() if v is not None}
     return Reason(code=_code(result) if objective.window_ns is None else _window_code(result), params=params)
@@ -73,6 +82,9 @@ def limit_figures(objective: Objective, result: ObjectiveResult, level: str | No
     optional = {
         "percentile": None if objective.quantile is None else f"p{objective.quantile * 100:g}",
         "name": objective.step or objective.journey,
+        "series": objective.series,
+        "read": str(result.samples) if objective.series is not None else None,
+        "least": figure(LEAST_THERE, "share") if objective.series is not None else None,
         "level": level,
         "value": None if value.estimate is None else figure(value.estimate, result.unit),
         "lower": None if value.lower is None else figure(value.lower, result.unit),
@@ -108,7 +120,25 @@ def _code(result: ObjectiveResult) -> str:
     return _UNDECIDED[result.undecided or "close"]
 
 
+def _telemetry_code(objective: Objective, result: ObjectiveResult) -> str:
+    if result.undecided in _UNDECIDED_TELEMETRY:
+        return _UNDECIDED_TELEMETRY[result.undecided]
+    lasting = objective.metric is Metric.EXHAUSTION
+    if result.verdict is Verdict.FAIL:
+        return "telemetry.exhausted" if lasting else "telemetry.broken"
+    if result.verdict is Verdict.PASS and lasting:
+        return "telemetry.never" if result.value.lower is None else "telemetry.lasts"
+    if result.verdict is Verdict.PASS:
+        return "telemetry.kept"
+    if result.value.lower is None and result.value.estimate is None:
+        return "telemetry.too_short"
+    return "telemetry.may_exhaust" if lasting else "telemetry.close"
+
+
 def _what(objective: Objective) -> str:
+    if objective.series is not None:
+        lasting = "exhaustion" if objective.metric is Metric.EXHAUSTION else None
+        return f"telemetry_{lasting or ('drift' if objective.drift else objective.statistic)}"
     if objective.is_time:
         kind = "response" if objective.metric is Metric.RESPONSE_TIME else "service"
         return f"{kind}_{objective.statistic}"

@@ -29,6 +29,8 @@ from seatrial.verdict.inputs import StageColumns, Timetable, stage_rows
 from seatrial.verdict.limits import Sample, limits_of
 from seatrial.verdict.periods import judged_part, judged_spans, period_results
 from seatrial.verdict.selection import refused
+from seatrial.verdict.tails import pace_of, with_tail
+from seatrial.verdict.telemetry import ServiceFigures
 from seatrial.verdict.warming import warm_up_of
 
 __all__ = ["judged_records", "limits_of", "summarise", "summarise_stage", "unsent_steps"]
@@ -44,6 +46,7 @@ def summarise_stage(
     stage: Stage,
     records: pl.DataFrame | pl.LazyFrame,
     log: StageLog | None = None,
+    telemetry: pl.DataFrame | None = None,
 ) -> StageResult:
     """Return what a stage showed.
 
@@ -57,6 +60,8 @@ def summarise_stage(
         log: What the journal says of the stage; needed where it was cut because a limit was hopeless. Of a closed stage
             it says when the warm-up was over; without it, that counts from the first record.
 
+        telemetry: Readings of the service's own figures, of the whole trial or those so far; None for none.
+
     Raises:
         BundleError: the records are not records.
         ValueError: the stage belongs to another trial.
@@ -68,7 +73,7 @@ def summarise_stage(
     part = offered(plan, policy, trial, stage, columns, table, log)
     judged, again = judged_records(part.columns, part.table), judged_records(attempts, part.table)
     started_ns = log.started_ns if log is not None else int(columns.intended_ns.min()) if len(columns) else 0
-    return summarise(plan, policy, trial, part.stage, judged, part.prospects, len(again), started_ns)
+    return summarise(plan, policy, trial, part.stage, judged, part.prospects, len(again), started_ns, telemetry)
 
 
 def judged_records(columns: StageColumns, table: Timetable) -> StageColumns:
@@ -94,6 +99,7 @@ def summarise(
     prospects: Sequence[ObjectiveResult | None] | None = None,
     attempts: int = 0,
     started_ns: int = 0,
+    telemetry: pl.DataFrame | None = None,
 ) -> StageResult:
     """Return what a stage showed, from its judged records.
 
@@ -105,11 +111,17 @@ def summarise(
         judged: Its judged records.
         prospects: Of a stage that was cut, each limit in the best case, as far as that is known; None for others.
         attempts: How many attempts of judged sessions were given up and retried.
-        started_ns: The stage's start on the records' clock; only limits on windows and periods need it.
+        started_ns: The stage's start on the records' clock; only limits on windows, periods and telemetry
+            need it.
+        telemetry: Readings of the service's own figures, of the whole trial; None for none.
     """
     part = judged_part(stage, judged, started_ns)
     sample = Sample(plan, part, policy.validity.confidence, judged_spans(stage, started_ns))
     objectives = tuple(with_from_send(sample, limit, sample.judge(limit)) for limit in limits_of(trial))
+    pairs = zip(limits_of(trial), objectives, strict=True)
+    objectives = tuple(with_tail(trial, sample, limit, shown) for limit, shown in pairs)
+    of_service = ServiceFigures(plan, trial, stage, started_ns, telemetry, policy.validity.confidence)
+    objectives += of_service.judged()
     if prospects is not None:
         known = [*prospects, *[None] * len(objectives)]
         objectives = tuple(_of_a_part(shown, best) for shown, best in zip(objectives, known, strict=False))
@@ -144,7 +156,9 @@ def summarise(
         users=None if stage.users is None else stage.users.count,
         retries=retries_of(plan, judged, attempts, judged_ns),
         warm_up=warm_up_of(trial, stage, judged),
+        pace=pace_of(trial, whole, judged, seconds, policy.validity.confidence),
         periods=period_results(stage, judged, started_ns),
+        telemetry=of_service.shown(),
     )
 
 

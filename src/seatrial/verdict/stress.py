@@ -32,8 +32,8 @@ from seatrial.model.policy import Policy
 from seatrial.model.profile import Stage
 from seatrial.model.trial import StressTrial
 from seatrial.model.verdict import Bounded, Capacity, ObjectiveResult, Reason, StageResult, Verdict
-from seatrial.verdict.limits import limits_of
 from seatrial.verdict.phrasing import figure, times
+from seatrial.verdict.telemetry import stage_limits
 
 __all__ = ["Decision", "StressSearch", "capacity_of", "judge_capacity"]
 
@@ -118,7 +118,7 @@ def capacity_of(trial: StressTrial, results: Sequence[StageResult]) -> Capacity:
 
 
 def _kept_as_measured(trial: StressTrial, result: StageResult) -> bool:
-    limits = limits_of(trial)
+    limits = stage_limits(trial)
     if len(limits) != len(result.objectives):
         return False
     return all(
