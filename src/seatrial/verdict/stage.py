@@ -29,7 +29,6 @@ from seatrial.verdict.inputs import StageColumns, Timetable, stage_rows
 from seatrial.verdict.limits import Sample, limits_of
 from seatrial.verdict.periods import judged_part, judged_spans, period_results
 from seatrial.verdict.selection import refused
-from seatrial.verdict.tails import pace_of, with_tail
 from seatrial.verdict.telemetry import ServiceFigures
 from seatrial.verdict.warming import warm_up_of
 
@@ -118,8 +117,6 @@ def summarise(
     part = judged_part(stage, judged, started_ns)
     sample = Sample(plan, part, policy.validity.confidence, judged_spans(stage, started_ns))
     objectives = tuple(with_from_send(sample, limit, sample.judge(limit)) for limit in limits_of(trial))
-    pairs = zip(limits_of(trial), objectives, strict=True)
-    objectives = tuple(with_tail(trial, sample, limit, shown) for limit, shown in pairs)
     of_service = ServiceFigures(plan, trial, stage, started_ns, telemetry, policy.validity.confidence)
     objectives += of_service.judged()
     if prospects is not None:
@@ -156,7 +153,6 @@ def summarise(
         users=None if stage.users is None else stage.users.count,
         retries=retries_of(plan, judged, attempts, judged_ns),
         warm_up=warm_up_of(trial, stage, judged),
-        pace=pace_of(trial, whole, judged, seconds, policy.validity.confidence),
         periods=period_results(stage, judged, started_ns),
         telemetry=of_service.shown(),
     )
