@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from tests.truth.cases.judged import APART, judged, letters_of, yes
 from tests.truth.harness import Case, Figure, Letters
-from tests.truth.services import aging, exact, queues
+from tests.truth.services import aging, clients, exact, queues
 from tests.verdict.made import Answers, Int64, Law, load, make, plan_of
 
 from seatrial.model.profile import Stage
@@ -49,23 +49,36 @@ FIGURES = (
 )
 
 
+RATE = 40
+"""Journeys per second of every case."""
+
+
 def case(
-    name: str, service: str, law: Law, truth: float, sentence: Sentence, limit: str, hold_s: int, rate: int = 40
+    name: str,
+    service: str,
+    law: Law,
+    truth: float,
+    sentence: Sentence,
+    limit: str,
+    hold_s: int,
+    warmup_s: int = 30,
+    figures: tuple[Figure, ...] = FIGURES,
 ) -> Case:
-    """Return a case: ``truth`` in seconds or as a share, at ``rate`` journeys/s, judged for ``hold_s``."""
+    """Return a case: ``truth`` in seconds or as a share, judged for ``hold_s`` after ``warmup_s``."""
 
     def trial(seed: int) -> Letters:
         limits = [sentence(truth / place) for place in PLACES.values()]
-        plan = plan_of(load(*limits, hold=f"{hold_s}s", warmup="30s"), peak=f"{rate}/s", seed=seed)
+        plan = plan_of(load(*limits, hold=f"{hold_s}s", warmup=f"{warmup_s}s"), peak=f"{RATE}/s", seed=seed)
         verdict = judged(make(plan, law, seed=APART * (seed + 1)))
         letters = letters_of(verdict, tuple(PLACES))
         value = verdict.objectives[0].value
         scaled = truth * (1e9 if sentence is not errors else 1)
         above = value.upper is None or value.upper >= scaled
-        return letters | {"covered": yes(above and value.lower is not None and value.lower <= scaled)}
+        holds = above and value.lower is not None and value.lower <= scaled
+        return letters | {"covered": yes(holds), "warm": yes(verdict.stages[0].warm_up is not None)}
 
-    plan = f"{limit}, {rate}/s, {hold_s // 60} min judged after 30 s"
-    return Case(name, GROUP, service, plan, trial, FIGURES)
+    plan = f"{limit}, {RATE}/s, {hold_s // 60} min judged after {warmup_s} s"
+    return Case(name, GROUP, service, plan, trial, figures, quick=max(1, 12 * 600 // hold_s))
 
 
 def mistakes(share: float) -> Law:
@@ -82,6 +95,7 @@ def _of(tail: exact.Tail, quantile: float) -> float:
     return exact.quantile_of(tail, quantile, 0.05)
 
 
+_STAMPEDE = 0.005 + (0.5 - 0.005) * exact.stampede_share(1000, RATE, 0.5, 600)
 _MM1, _BUSY = exact.mm1_tail(40, 80), exact.mm1_tail(40, 50)
 
 CASES = (
@@ -135,5 +149,16 @@ CASES = (
         errors,
         "errors",
         1200,
+    ),
+    case(
+        "stampede",
+        "a cache of 1,000 keys that begins empty: all who ask before a key is there fetch it, for 500 ms",
+        clients.stampede(1000, 500 * MS),
+        _STAMPEDE,
+        mean,
+        "mean",
+        600,
+        warmup_s=0,
+        figures=(*FIGURES[:4], Figure("warm", "+", "a warm-up is named")),
     ),
 )
