@@ -38,7 +38,7 @@ import numpy.typing as npt
 
 from seatrial.units import SECOND
 
-__all__ = ["BATCH", "WarmUp", "mser", "warm_up"]
+__all__ = ["BATCH", "Observed", "WarmUp", "mser", "warm_up"]
 
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
@@ -83,6 +83,49 @@ def mser(series: Sequence[float] | Float64, batch: int = BATCH) -> int | None:
     return None if left_out is None else left_out * batch
 
 
+class Observed:
+    """Gathers the series in which a warm-up is looked for.
+
+    Args:
+        duration_ns: How long is judged.
+        count: How many records there will be.
+    """
+
+    def __init__(self, duration_ns: int, count: int) -> None:
+        number = min(_MOST, duration_ns // _OBSERVED_NS, count // _RECORDS) // BATCH * BATCH
+        self._number = number if number >= _FEWEST else 0
+        self._width_ns = -(-duration_ns // self._number) if self._number else 1
+        self._count, self._total_us = (np.zeros(self._number, dtype=np.int64) for _ in range(2))
+
+    def add(self, at_ns: Int64, took_ns: Int64) -> None:
+        """Take some records in; arguments as for :func:`warm_up`.
+
+        Sums of whole numbers below 2**53 are exact in any order; in nanoseconds they might not be.
+        """
+        number = self._number
+        for start in range(0, len(at_ns) if number else 0, _CHUNK):
+            place = np.clip(at_ns[start : start + _CHUNK] // self._width_ns, 0, number - 1)
+            took_us = took_ns[start : start + _CHUNK] // _US
+            self._count += np.bincount(place, minlength=number)
+            self._total_us += np.bincount(place, weights=took_us, minlength=number).astype(np.int64)
+
+    def warm_up(self) -> WarmUp | None:
+        """Return the warm-up; None where there is none, or records are too few to tell."""
+        count, total_us = self._count, self._total_us
+        there = np.flatnonzero(count)
+        if not len(there):
+            return None
+        means = _batch_means(total_us[there] / count[there], BATCH)
+        left_out = _batches_left_out(means)
+        if not left_out or not _is_warm_up(means.tolist(), left_out):
+            return None
+        first = int(there[left_out * BATCH])
+        before_ns, after_ns = (
+            int(total_us[part].sum()) * _US / int(count[part].sum()) for part in (slice(0, first), slice(first, None))
+        )
+        return WarmUp(first * self._width_ns, before_ns, after_ns)
+
+
 def warm_up(at_ns: Int64, took_ns: Int64, duration_ns: int) -> WarmUp | None:
     """Return the warm-up that records show; None where they show none, or are too few to tell (a hundred times five).
 
@@ -91,35 +134,9 @@ def warm_up(at_ns: Int64, took_ns: Int64, duration_ns: int) -> WarmUp | None:
         took_ns: Its response time, or what was waited where there was no answer.
         duration_ns: How long is judged.
     """
-    number = min(_MOST, duration_ns // _OBSERVED_NS, len(at_ns) // _RECORDS) // BATCH * BATCH
-    if number < _FEWEST:
-        return None
-    width_ns = -(-duration_ns // number)
-    count, total_us = _observed(at_ns, took_ns, width_ns, number)
-    there = np.flatnonzero(count)
-    means = _batch_means(total_us[there] / count[there], BATCH)
-    left_out = _batches_left_out(means)
-    if not left_out or not _is_warm_up(means.tolist(), left_out):
-        return None
-    first = int(there[left_out * BATCH])
-    before_ns, after_ns = (
-        int(total_us[part].sum()) * _US / int(count[part].sum()) for part in (slice(0, first), slice(first, None))
-    )
-    return WarmUp(first * width_ns, before_ns, after_ns)
-
-
-def _observed(at_ns: Int64, took_ns: Int64, width_ns: int, number: int) -> tuple[Int64, Int64]:
-    """Return how many records are in each observation, and the sum of their times in whole microseconds.
-
-    Sums of whole numbers below 2**53 are exact in any order; in nanoseconds they might not be.
-    """
-    count, total_us = np.zeros(number, dtype=np.int64), np.zeros(number, dtype=np.int64)
-    for start in range(0, len(at_ns), _CHUNK):
-        place = np.clip(at_ns[start : start + _CHUNK] // width_ns, 0, number - 1)
-        took_us = took_ns[start : start + _CHUNK] // _US
-        count += np.bincount(place, minlength=number)
-        total_us += np.bincount(place, weights=took_us, minlength=number).astype(np.int64)
-    return count, total_us
+    observed = Observed(duration_ns, len(at_ns))
+    observed.add(at_ns, took_ns)
+    return observed.warm_up()
 
 
 def _batch_means(series: Float64, batch: int) -> Float64:

@@ -21,7 +21,8 @@ from seatrial.model.plan import Plan
 from seatrial.model.profile import Stage
 from seatrial.model.verdict import Reason, Retries, StageResult
 from seatrial.units import SECOND, format_number, format_share
-from seatrial.verdict.inputs import StageColumns
+from seatrial.verdict.facts import Facts
+from seatrial.verdict.inputs import Rows, StageColumns
 
 __all__ = ["MANY", "all_retries", "check_attempts", "many_retries", "misfits", "retries_of"]
 
@@ -42,9 +43,12 @@ def _permitted(plan: Plan) -> Int64:
     return most
 
 
-def check_attempts(plan: Plan, stage: Stage, columns: StageColumns, attempts: StageColumns) -> Iterator[Reason]:
+def check_attempts(plan: Plan, stage: Stage, columns: Rows, attempts: Rows) -> Iterator[Reason]:
     """Yield a reason when attempts of a stage do not fit; arguments as for :func:`misfits`."""
-    if wrong := misfits(plan, columns, attempts):
+    if not len(attempts):
+        return
+    parts = zip(columns.parts(), attempts.parts(), strict=True)
+    if wrong := sum(misfits(plan, steps, tries) for steps, tries in parts):
         params = {"level": stage.name, "measured": f"{wrong:,}", "recorded": f"{len(attempts):,}"}
         yield Reason(code="validity.attempts", params=params)
 
@@ -93,18 +97,18 @@ def _owners(columns: StageColumns, attempts: StageColumns) -> Int64:
     return found[len(columns) :]
 
 
-def retries_of(plan: Plan, judged: StageColumns, attempts: int, duration_ns: int) -> Retries | None:
+def retries_of(plan: Plan, judged: Facts, attempts: int, duration_ns: int) -> Retries | None:
     """Return what retries made of a stage; None where the plan retries nothing and nothing was retried.
 
     Args:
         plan: The plan.
-        judged: The judged records.
+        judged: What the judged records tell.
         attempts: Attempts of judged sessions.
         duration_ns: Judged time.
     """
     if not attempts and not _permitted(plan).any():
         return None
-    return _retries(attempts, len(judged), int(judged.sent.sum()), duration_ns)
+    return _retries(attempts, judged.count, judged.sent, duration_ns)
 
 
 def all_retries(results: Sequence[StageResult]) -> Retries | None:

@@ -27,7 +27,7 @@ from seatrial.model.profile import Stage
 from seatrial.model.verdict import Reason
 from seatrial.units import SECOND, format_number
 from seatrial.verdict.generator import CPU_WINDOW_NS
-from seatrial.verdict.inputs import StageColumns, Timetable
+from seatrial.verdict.inputs import Rows, Timetable
 
 __all__ = ["Calibrated", "OfferedLoad", "load_of", "read_calibration", "unreadable", "weigh"]
 
@@ -95,7 +95,7 @@ def _shown(value: object) -> str:
     return "".join(character if character.isprintable() else "�" for character in text)[:120]
 
 
-def load_of(stage: Stage, columns: StageColumns, table: Timetable) -> OfferedLoad | None:
+def load_of(stage: Stage, columns: Rows, table: Timetable) -> OfferedLoad | None:
     """Return the load of a stage from its schedule and its records; None when nothing was scheduled."""
     if not len(table):
         return None

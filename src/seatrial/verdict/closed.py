@@ -29,7 +29,7 @@ An iteration belongs to the warm-up when it began before that was over.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,8 @@ from seatrial.model.sample import Outcome
 from seatrial.model.users import TURNED_AWAY_NS, UserDraws, Users
 from seatrial.model.verdict import Reason
 from seatrial.units import format_duration, format_number
-from seatrial.verdict.inputs import StageColumns, Timetable, timetable
+from seatrial.verdict.columns import by_session
+from seatrial.verdict.inputs import Rows, StageColumns, Timetable, timetable
 from seatrial.verdict.littles_law import pauses_of, shows_itself
 
 __all__ = ["Law", "check_users", "law_of", "scheduled"]
@@ -56,8 +57,8 @@ _HALF_A_USER = 0.5
 
 
 def scheduled(
-    plan: Plan, plan_digest: str, stage: Stage, rows: tuple[StageColumns, StageColumns], log: StageLog | None
-) -> tuple[StageColumns, StageColumns, Timetable]:
+    plan: Plan, plan_digest: str, stage: Stage, rows: tuple[Rows, Rows], log: StageLog | None
+) -> tuple[Rows, Rows, Timetable]:
     """Return the records and the retried attempts of a stage, and when each session was meant to start.
 
     Of an open stage that is its schedule. Of a closed one it is what the records say, each session with the journey
@@ -74,7 +75,8 @@ def scheduled(
     columns, attempts = rows
     if stage.users is None:
         return columns, attempts, timetable(plan, plan_digest, stage)
-    session, begin_ns = _beginnings(columns)
+    begun = [_beginnings(part) for part in columns.parts()]
+    session, begin_ns = (np.concatenate(column) for column in zip(*begun, strict=True))
     first_ns = int(begin_ns.min()) if len(begin_ns) else 0
     started_ns = first_ns if log is None else log.started_ns
     order = np.lexsort((session, begin_ns))
@@ -83,8 +85,11 @@ def scheduled(
     at_ns = (begin_ns - started_ns)[order]
     journey = _draws(plan, plan_digest, stage, stage.users).journeys(session[order])
     warm = int(np.searchsorted(at_ns, stage.judged_from_ns, side="left"))
-    renumbered = tuple(_renumbered(part, session, rank) for part in rows)
-    return renumbered[0], renumbered[1], Timetable(at_ns, journey, warm)
+
+    def renumbered(part: StageColumns) -> StageColumns:
+        return _renumbered(part, session, rank)
+
+    return columns.changed(renumbered), attempts.changed(renumbered), Timetable(at_ns, journey, warm)
 
 
 def _draws(plan: Plan, plan_digest: str, stage: Stage, users: Users) -> UserDraws:
@@ -93,7 +98,7 @@ def _draws(plan: Plan, plan_digest: str, stage: Stage, users: Users) -> UserDraw
 
 def _beginnings(columns: StageColumns) -> tuple[Int64, Int64]:
     """Return the numbers of all sessions, ascending, and the first intended start of each."""
-    order = np.lexsort((columns.intended_ns, columns.session))
+    order = by_session(columns.session, columns.intended_ns)
     session = columns.session[order]
     first = np.flatnonzero(np.concatenate([[True], session[1:] != session[:-1]])) if len(session) else order
     return session[first], columns.intended_ns[order][first]
@@ -111,7 +116,7 @@ def _renumbered(rows: StageColumns, session: Int64, rank: Int64) -> StageColumns
 
 @dataclass(frozen=True, slots=True)
 class _Iterations:
-    """The iterations of a closed stage in the order of (user, iteration); each column of shape (n,).
+    """Iterations of a closed stage, those of a whole stage in the order of (user, iteration); columns of shape (n,).
 
     Attributes:
         user: Whose.
@@ -132,7 +137,14 @@ class _Iterations:
     ends: Bool
 
 
-def _iterations(plan: Plan, draws: UserDraws, columns: StageColumns) -> _Iterations:
+def _iterations(plan: Plan, draws: UserDraws, rows: Rows) -> _Iterations:
+    found = [_iterations_of(plan, draws, part) for part in rows.parts() if len(part)]
+    columns = [np.concatenate([getattr(part, one.name) for part in found]) for one in fields(_Iterations)]
+    by_user = np.lexsort((columns[1], columns[0]))
+    return _Iterations(*(column[by_user] for column in columns))
+
+
+def _iterations_of(plan: Plan, draws: UserDraws, columns: StageColumns) -> _Iterations:
     journeys, users = tuple(plan.journeys.values()), draws.users
     order = np.lexsort((columns.step, columns.intended_ns, columns.session))
     session = columns.session[order]
@@ -151,16 +163,7 @@ def _iterations(plan: Plan, draws: UserDraws, columns: StageColumns) -> _Iterati
     end_ns = np.maximum.reduceat(columns.done_ns[order], first) + trail_ns
     number, user = np.divmod(session[first], users.count)
     ready_ns = _ready(draws, user, number, begin_ns, end_ns, columns.outcome[head] == Outcome.UNSENT)
-    by_user = np.lexsort((number, user))
-    return _Iterations(
-        user[by_user],
-        number[by_user],
-        begin_ns[by_user],
-        end_ns[by_user],
-        ready_ns[by_user],
-        (shown & known[0])[by_user],
-        (shown & known[1])[by_user],
-    )
+    return _Iterations(user, number, begin_ns, end_ns, ready_ns, shown & known[0], shown & known[1])
 
 
 def _ready(draws: UserDraws, user: Int64, number: Int64, begin_ns: Int64, end_ns: Int64, turned_away: Bool) -> Int64:
@@ -177,7 +180,7 @@ def _ready(draws: UserDraws, user: Int64, number: Int64, begin_ns: Int64, end_ns
 
 
 def check_users(
-    plan: Plan, plan_digest: str, stage: Stage, log: StageLog, columns: StageColumns, limit_ns: float
+    plan: Plan, plan_digest: str, stage: Stage, log: StageLog, columns: Rows, limit_ns: float
 ) -> Iterator[Reason]:
     """Yield what is wrong with the records of a finished closed stage (rules 1 to 5); nothing for an open one.
 
@@ -193,7 +196,8 @@ def check_users(
         return
     draws = _draws(plan, plan_digest, stage, stage.users)
     shown = {"level": stage.name}
-    seen = np.unique(columns.session)
+    parts = [np.unique(part.session) for part in columns.parts()]  # ascending, and no session in two of them
+    seen = np.concatenate(parts)
     missing = _missing(tuple(plan.journeys.values()), draws, seen)
     if missing:
         yield Reason(code="validity.iterations_missing", params=shown | {"measured": f"{missing:,}"})
@@ -285,7 +289,7 @@ class Law:
         return abs(self.accounted - self.users) <= _MATTERS * self.users + _HALF_A_USER
 
 
-def law_of(plan: Plan, plan_digest: str, stage: Stage, log: StageLog, columns: StageColumns) -> Law | None:
+def law_of(plan: Plan, plan_digest: str, stage: Stage, log: StageLog, columns: Rows) -> Law | None:
     """Return Little's law of a closed stage; None where there are no records, or not all show their time."""
     if stage.users is None or not len(columns):
         return None

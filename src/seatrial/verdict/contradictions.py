@@ -10,7 +10,7 @@ from seatrial.model.verdict import Reason
 from seatrial.verdict.attempts import check_attempts
 from seatrial.verdict.closed import check_users
 from seatrial.verdict.hopeless import Offered
-from seatrial.verdict.inputs import StageColumns
+from seatrial.verdict.inputs import Rows
 from seatrial.verdict.littles_law import check_littles_law
 from seatrial.verdict.validity import check_stage
 
@@ -22,7 +22,7 @@ def contradictions(
     plan_digest: str,
     part: Offered,
     log: StageLog,
-    rows: tuple[StageColumns, StageColumns],
+    rows: tuple[Rows, Rows],
     health: pl.DataFrame,
     workers: int,
     lag_limit: float,

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from seatrial.model.plan import Plan
-from seatrial.model.sample import Outcome
 from seatrial.model.trial import LoadTrial, Trial
 from seatrial.model.verdict import Reason, StageResult
 from seatrial.verdict.attempts import many_retries
 from seatrial.verdict.from_send import late_sends, other_answers
-from seatrial.verdict.inputs import StageColumns
 from seatrial.verdict.warming import warm_ups
 
-__all__ = ["findings", "steps_taken"]
+__all__ = ["findings"]
 
 _MOST_NAMED = 10
-
-
-def steps_taken(columns: StageColumns) -> set[tuple[int, int]]:
-    """Return the (journey, step) pairs of which some record is of a step that was tried."""
-    tried = columns.take(~np.isin(columns.outcome, [Outcome.ABORTED, Outcome.UNSENT]))
-    if not len(tried):
-        return set()
-    pairs = np.unique(np.stack([tried.journey, tried.step], axis=1), axis=0)
-    return {(int(journey), int(step)) for journey, step in pairs.tolist()}
 
 
 def findings(plan: Plan, trial: Trial, results: Sequence[StageResult], taken: set[tuple[int, int]]) -> list[Reason]:
@@ -36,7 +23,7 @@ def findings(plan: Plan, trial: Trial, results: Sequence[StageResult], taken: se
         plan: The plan.
         trial: The trial.
         results: Of its stages.
-        taken: What :func:`steps_taken` found in their judged records.
+        taken: (journey, step) pairs of which some judged record is of a step that was tried.
     """
     found: list[Reason] = []
     if not any(result.intended for result in results):

@@ -37,9 +37,10 @@ from seatrial.model.verdict import Reason
 from seatrial.stats.batches import exact_sum
 from seatrial.stats.binomial import rank_of
 from seatrial.units import SECOND, format_duration, format_share
-from seatrial.verdict.inputs import StageColumns
+from seatrial.verdict.columns import by_session
+from seatrial.verdict.facts import facts_of
+from seatrial.verdict.inputs import Rows, StageColumns
 from seatrial.verdict.machine import check_machine, check_skew, check_steal
-from seatrial.verdict.stage import unsent_steps
 from seatrial.verdict.validity import MAX_HEALTH_GAP_NS
 
 __all__ = [
@@ -127,14 +128,12 @@ def _busiest(at_ns: Int64, busy_share: npt.NDArray[np.float64]) -> float:
     return round(float(means.max()), 6)
 
 
-def check_send_lag(stage: Stage, judged: StageColumns, limit_ns: float) -> Iterator[Reason]:
+def check_send_lag(stage: Stage, judged: Rows, limit_ns: float) -> Iterator[Reason]:
     """Yield a reason when p99 of send lag, over the steps that were sent, is above ``limit_ns``."""
-    lag = np.sort((judged.sent_ns - judged.intended_ns)[judged.sent])
-    if len(lag):
-        p99 = int(lag[rank_of(len(lag), 0.99) - 1])
-        if p99 > limit_ns:
-            figures = {"measured": format_duration(p99), "limit": format_duration(limit_ns)}
-            yield Reason(code="validity.send_lag", params={"level": stage.name} | figures)
+    p99 = facts_of(judged).send_lag(0.99)
+    if p99 is not None and p99 > limit_ns:
+        figures = {"measured": format_duration(p99), "limit": format_duration(limit_ns)}
+        yield Reason(code="validity.send_lag", params={"level": stage.name} | figures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +154,8 @@ def unsent_load(
     policy: Policy,
     trial: Trial,
     stage: Stage,
-    columns: StageColumns,
-    judged: StageColumns,
+    columns: Rows,
+    judged: Rows,
     healthy: bool,
 ) -> Unsent | None:
     """Return whose fault the unsent load of a stage is; None when it is within the limit.
@@ -170,12 +169,12 @@ def unsent_load(
         judged: Those that count.
         healthy: Whether the generator was fit (rule 1).
     """
-    count, limit = int(unsent_steps(judged).sum()), policy.validity.unsent
-    if count <= limit * len(judged):
+    facts, limit = facts_of(judged), policy.validity.unsent
+    if facts.unsent <= limit * facts.count:
         return None
     params = {
         "level": stage.name,
-        "measured": format_share(count / len(judged)),
+        "measured": format_share(facts.unsent / facts.count),
         "limit": format_share(limit),
     }
     blame = _cap_reached_by_waiting(plan, trial, columns) if healthy else None
@@ -192,32 +191,46 @@ def stalls_within(health: pl.DataFrame, log: StageLog, limit_ns: float) -> bool:
     return len(stalls) > 0 and int(stalls[rank_of(len(stalls), 0.99) - 1]) <= limit_ns
 
 
-def _cap_reached_by_waiting(plan: Plan, trial: Trial, columns: StageColumns) -> dict[str, str] | None:
+def _cap_reached_by_waiting(plan: Plan, trial: Trial, columns: Rows) -> dict[str, str] | None:
     """Return the figures that show rules 2 and 3; None when one of them does not hold."""
-    tried = ~np.isin(columns.outcome, [Outcome.UNSENT, Outcome.ABORTED])
-    unsent = columns.outcome == Outcome.UNSENT
-    if not tried.any() or not unsent.any():
+    unsent = [_first_of(part, part.outcome == Outcome.UNSENT) for part in columns.parts()]
+    due = np.sort(np.concatenate(unsent))
+    if not len(due):
         return None
-    due = _first_per_session(columns.session[unsent], columns.intended_ns[unsent])
-    starts = np.sort(_first_per_session(columns.session[tried], columns.intended_ns[tried]))
-    ends = np.sort(-_first_per_session(columns.session[tried], -columns.done_ns[tried]))
-    in_progress = np.searchsorted(starts, due, side="right") - np.searchsorted(ends, due, side="right")
+    change = np.zeros(len(due) + 1, dtype=np.int64)
+    for part in columns.parts():
+        tried = _tried(part)
+        begins, ends = _first_of(part, tried), -_first_per_session(part.session[tried], -part.done_ns[tried])
+        for edges, by in ((begins, 1), (ends, -1)):
+            change += by * np.bincount(np.searchsorted(due, edges, side="left"), minlength=len(change))
+    in_progress = np.cumsum(change)[:-1]
     full = in_progress >= _NEARLY * plan.max_sessions
-    if int(full.sum()) < _NEARLY * len(due):
+    if not in_progress.any() or int(full.sum()) < _NEARLY * len(due):
         return None
-    first, last = int(due[full].min()), int(due[full].max())
-    during = tried & (columns.intended_ns <= last) & (columns.done_ns >= first)
-    waited = (columns.done_ns - columns.intended_ns)[during]
+    first, last, count, total = int(due[full].min()), int(due[full].max()), 0, 0
+    for part in columns.parts():
+        during = _tried(part) & (part.intended_ns <= last) & (part.done_ns >= first)
+        waited = (part.done_ns - part.intended_ns)[during]
+        count, total = count + len(waited), total + exact_sum(waited)
     slow = min((o.limit for o in trial.objectives if o.is_time), default=plan.deadlines.response / 2)
-    mean = exact_sum(waited) / len(waited) if len(waited) else 0.0
+    mean = total / count if count else 0.0
     if mean <= slow:
         return None
     return {"sessions": f"{int(in_progress.max()):,}", "cap": f"{plan.max_sessions:,}", "wait": format_duration(mean)}
 
 
+def _tried(columns: StageColumns) -> npt.NDArray[np.bool_]:
+    return ~np.isin(columns.outcome, [Outcome.UNSENT, Outcome.ABORTED])
+
+
+def _first_of(columns: StageColumns, mask: npt.NDArray[np.bool_]) -> Int64:
+    """Return when the first of each session's steps in ``mask`` was intended."""
+    return _first_per_session(columns.session[mask], columns.intended_ns[mask])
+
+
 def _first_per_session(session: Int64, value: Int64) -> Int64:
     """Return the smallest value of each session."""
-    order = np.lexsort((value, session))
+    order = by_session(session, value)
     ordered = session[order]
-    first = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    first = np.concatenate([[True], ordered[1:] != ordered[:-1]]) if len(order) else order
     return np.asarray(value[order][first])

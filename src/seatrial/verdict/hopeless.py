@@ -40,7 +40,7 @@ from seatrial.model.sample import Outcome
 from seatrial.model.steps import ChooseStep, GroupStep, RepeatStep, Step
 from seatrial.model.trial import Trial
 from seatrial.model.verdict import ObjectiveResult, Verdict
-from seatrial.verdict.inputs import StageColumns, Timetable
+from seatrial.verdict.inputs import Rows, StageColumns, Timetable
 from seatrial.verdict.limits import Sample, in_scope, limits_of
 from seatrial.verdict.periods import judged_spans
 
@@ -52,6 +52,7 @@ MOST_STEPS = 5_000_000
 _UNBOUNDED = -1
 
 Int64 = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Offered:
     """
 
     stage: Stage
-    columns: StageColumns
+    columns: Rows
     table: Timetable
     prospects: tuple[ObjectiveResult | None, ...] | None = None
 
@@ -82,7 +83,7 @@ def offered(
     policy: Policy,
     trial: Trial,
     stage: Stage,
-    columns: StageColumns,
+    columns: Rows,
     table: Timetable,
     log: StageLog | None,
 ) -> Offered:
@@ -105,10 +106,10 @@ def offered(
     may = plan.stop.hopeless and trial.may_be_cut
     best = prospects(plan, policy, trial, stage, columns, table, log.started_ns, log.cut) if may else ()
     due = int(np.searchsorted(table.at_ns, end_ns, side="left"))
-    within = (columns.session < due) | (columns.session >= len(table))
+    scheduled = len(table)
     return Offered(
         replace(stage, profile=_until(stage.profile, end_ns)),
-        columns.take(within),
+        columns.only(lambda part: np.asarray((part.session < due) | (part.session >= scheduled))),
         Timetable(table.at_ns[:due], table.journey[:due], min(table.warm, due)),
         best,
     )
@@ -129,7 +130,7 @@ def prospects(
     policy: Policy,
     trial: Trial,
     stage: Stage,
-    columns: StageColumns,
+    columns: Rows,
     table: Timetable,
     started_ns: int,
     cut: Cut,
@@ -150,6 +151,8 @@ def prospects(
     nothing = (None,) * len(limits)
     most = most_records(plan)
     if stage.users is not None or stage.profile.expected * int(np.maximum(most, 1).sum(axis=1).max()) > MOST_STEPS:
+        return nothing
+    if len(columns) > 2 * MOST_STEPS:  # more than there can be
         return nothing
     known = _known(columns, table, most, cut.seen_ns)
     if len(known) < policy.validity.min_samples:
@@ -203,16 +206,16 @@ def _times(steps: tuple[Step, ...], times: int) -> Iterator[tuple[RequestStep, i
                 yield from _times(option.steps, times)
 
 
-def _known(columns: StageColumns, table: Timetable, most: Int64, seen_ns: int) -> StageColumns:
+def _known(columns: Rows, table: Timetable, most: Int64, seen_ns: int) -> StageColumns:
     """Return the judged records that had ended by ``seen_ns``; those that belong to no step of the plan left out."""
-    known = columns.take(
-        (columns.session >= table.warm)
-        & (columns.session < len(table))
-        & (columns.done_ns <= seen_ns)
-        & (columns.step >= 0)
-        & (columns.step < most.shape[1])
-    )
-    return known.take(np.asarray(known.journey == table.journey[known.session]))
+
+    def is_known(part: StageColumns) -> Bool:
+        known = (part.session >= table.warm) & (part.session < len(table)) & (part.done_ns <= seen_ns)
+        known &= (part.step >= 0) & (part.step < most.shape[1])
+        known[known] &= part.journey[known] == table.journey[part.session[known]]
+        return np.asarray(known)
+
+    return columns.only(is_known).whole()
 
 
 def _completed(known: StageColumns, table: Timetable, most: Int64, started_ns: int, seen_ns: int) -> StageColumns:

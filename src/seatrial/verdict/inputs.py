@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,23 +15,27 @@ from seatrial.model.health import HEALTH_COLUMNS, LAG_COLUMNS
 from seatrial.model.journal import TrialLog
 from seatrial.model.plan import Plan
 from seatrial.model.profile import Stage
-from seatrial.model.sample import CENSORED, COLUMNS, NEVER, SESSION_STRIDE, Outcome
+from seatrial.model.sample import COLUMNS, NEVER, SESSION_STRIDE, Outcome
 from seatrial.model.schedule import Schedule
 from seatrial.model.verdict import Reason
 from seatrial.samples.telemetry import empty_telemetry
+from seatrial.verdict.columns import NEEDED, Rows, StageColumns, joined
+from seatrial.verdict.records import CHUNK, Chunk, Source, StageRecords
 
 __all__ = [
     "HEALTH_SCHEMA",
     "RECORD_SCHEMA",
+    "WHOLE",
+    "Rows",
     "StageColumns",
     "Timetable",
     "TrialData",
+    "TrialRecords",
     "check_health",
     "check_records",
     "empty_health",
     "empty_records",
     "guarded",
-    "records_per_stage",
     "stage_columns",
     "stage_rows",
     "timetable",
@@ -50,8 +54,10 @@ _POLARS: dict[str, type[pl.DataType]] = {
 }
 RECORD_SCHEMA = pl.Schema({name: _POLARS[kind]() for name, kind, _ in COLUMNS})
 HEALTH_SCHEMA = pl.Schema({name: _POLARS[kind]() for name, kind in HEALTH_COLUMNS})
-_NULLABLE = frozenset(name for name, _, never in COLUMNS if never)
-_NEEDED = ("journey", "step", "session", "intended_ns", "sent_ns", "done_ns", "outcome", "status")
+WHOLE = 2_000_000
+"""Records of a stage up to which they are all held at once."""
+
+_MOST_STAGES = 65_536
 _MOST_CORES = 10_000
 _JUDGED_HEALTH = (
     *("worker", "at_ns", "cpu_share", "busy_share", "stall_ns", "steal_share"),
@@ -81,53 +87,17 @@ class TrialData:
 
 
 @dataclass(frozen=True, slots=True)
-class StageColumns:
-    """Records of one stage, column by column, each of shape (n,). ``session`` counts within the stage."""
-
-    journey: Int64
-    step: Int64
-    session: Int64
-    intended_ns: Int64
-    sent_ns: Int64
-    done_ns: Int64
-    outcome: Int64
-    status: Int64
-
-    def __len__(self) -> int:
-        return len(self.session)
-
-    def take(self, mask: Bool) -> StageColumns:
-        """Return the records of ``mask``; itself when that is all of them."""
-        return self if mask.all() else StageColumns(*(getattr(self, name)[mask] for name in _NEEDED))
-
-    @property
-    def sent(self) -> Bool:
-        """Return which steps were sent."""
-        return np.asarray(self.sent_ns != NEVER)
-
-    @property
-    def ok(self) -> Bool:
-        """Return which steps ended ok."""
-        return np.asarray(self.outcome == Outcome.OK)
-
-    @property
-    def censored(self) -> Bool:
-        """Return which steps have no answer, so that their times are lower bounds."""
-        return np.isin(self.outcome, sorted(CENSORED))
-
-
-@dataclass(frozen=True, slots=True)
 class Timetable:
     """When each session of a stage was meant to start.
 
     Attributes:
         at_ns: Offsets from the stage's start, ascending, shape (sessions,).
-        journey: Index of each session's journey, shape (sessions,).
+        journey: Index of each session's journey, shape (sessions,), int16 or int64.
         warm: Sessions that belong to the warm-up: the first so many.
     """
 
     at_ns: Int64
-    journey: Int64
+    journey: npt.NDArray[np.integer[Any]]
     warm: int
 
     def __len__(self) -> int:
@@ -136,10 +106,11 @@ class Timetable:
 
 def timetable(plan: Plan, plan_digest: str, stage: Stage) -> Timetable:
     """Return the whole schedule of a stage."""
-    blocks = list(Schedule(plan_digest, plan.seed, stage, plan.weights).blocks())
-    nothing = np.empty(0, dtype=np.int64)
-    at_ns = np.concatenate([nothing, *(block.at_ns for block in blocks)])
-    journey = np.concatenate([nothing, *(block.journey for block in blocks)])
+    schedule = Schedule(plan_digest, plan.seed, stage, plan.weights)
+    at_ns = np.empty(schedule.count(), dtype=np.int64)
+    journey = np.empty(len(at_ns), dtype=np.int16)  # as in the records
+    for block in schedule.blocks():
+        at_ns[block.session], journey[block.session] = block.at_ns, block.journey
     return Timetable(at_ns, journey, int(np.searchsorted(at_ns, stage.judged_from_ns, side="left")))
 
 
@@ -210,25 +181,76 @@ def check_health(health: pl.DataFrame) -> None:
             raise _malformed(f"{name} (above {most})")
 
 
-def records_per_stage(records: pl.DataFrame | pl.LazyFrame) -> dict[int, int]:
-    """Return stage index to number of records, by their session numbers.
+class TrialRecords:
+    """The records of a trial, and where those of each stage lie among them.
+
+    Args:
+        frame: Columns as in :data:`seatrial.model.sample.COLUMNS`, in any order of rows.
+        chunk: How many rows are read at once.
+
+    Attributes:
+        per_stage: Stage index to number of records; -1 for a session that is null or can't be.
 
     Raises:
-        BundleError: the records can't be read.
+        BundleError: a column is missing, unknown or of another type, or the records can't be read.
     """
-    stage = (pl.col("session") // SESSION_STRIDE).alias("stage")
-    query = records.lazy().group_by(stage).agg(pl.len())
-    rows = guarded("the records", query.collect).rows()
-    # A null session belongs to no stage: -1 is none.
-    return dict(sorted((-1 if index is None else int(index), int(count)) for index, count in rows))
+
+    def __init__(self, frame: pl.DataFrame | pl.LazyFrame, chunk: int = CHUNK) -> None:
+        check_records(frame)
+        self._frame = frame.lazy()
+        self._chunks: list[tuple[Chunk, dict[int, int]]] = []
+        self.per_stage: dict[int, int] = {}
+        rows = int(guarded("the records", self._frame.select(pl.len()).collect).item())
+        for start in range(0, rows, chunk):
+            number = pl.col("session").fill_null(-1) // SESSION_STRIDE
+            stage = number.clip(-1, _MOST_STAGES).alias("stage")
+            query = self._frame.slice(start, chunk).select(stage).group_by("stage").agg(pl.len())
+            found = {int(index): int(count) for index, count in guarded("the records", query.collect).rows()}
+            self._chunks.append((Chunk(start, min(chunk, rows - start)), found))
+            for index, count in found.items():
+                self.per_stage[index] = self.per_stage.get(index, 0) + count
+        self.per_stage = dict(sorted(self.per_stage.items()))
+
+    def stage(self, index: int) -> tuple[Rows, Rows]:
+        """Return the records of one stage, one for each intended step; and the attempts that were retried.
+
+        Up to :data:`WHOLE` of them are held; more are read anew for each pass.
+
+        Raises:
+            BundleError: unreadable, a null where none may be, or values that can't be.
+        """
+        chunks = [chunk for chunk, found in self._chunks if index in found]
+        if self.per_stage.get(index, 0) <= WHOLE:
+            columns = joined([self._read(chunk, index) for chunk in chunks or [Chunk(0, 0)]])
+            _check_values(columns)
+            retried = np.asarray(columns.outcome == Outcome.RETRIED)
+            return columns.take(~retried), columns.take(retried)
+        source = Source(lambda chunk: self._read(chunk, index), chunks, _check_values)
+        steps = StageRecords(source, (lambda columns: columns.take(columns.outcome != Outcome.RETRIED),))
+        attempts = StageRecords(source, (lambda columns: columns.take(columns.outcome == Outcome.RETRIED),))
+        steps.count, attempts.count = source.count - source.retried, source.retried
+        return steps, attempts
+
+    def _read(self, chunk: Chunk, index: int) -> StageColumns:
+        query = (
+            self._frame.select(NEEDED)
+            .slice(chunk.start, chunk.rows)
+            .filter(pl.col("session") // SESSION_STRIDE == index)
+            .with_columns(pl.col("session") % SESSION_STRIDE, pl.col("sent_ns").fill_null(NEVER))
+        )
+        frame = guarded("the records", query.collect)
+        for name in NEEDED:
+            if frame[name].null_count():
+                raise _malformed(f"{name} (null)")
+        return StageColumns(*(frame[name].to_numpy() for name in NEEDED))
 
 
 def stage_columns(records: pl.DataFrame | pl.LazyFrame, index: int) -> StageColumns:
     """Return the records of one stage, one for each intended step: :func:`stage_rows` without the attempts."""
-    return stage_rows(records, index)[0]
+    return stage_rows(records, index)[0].whole()
 
 
-def stage_rows(records: pl.DataFrame | pl.LazyFrame, index: int) -> tuple[StageColumns, StageColumns]:
+def stage_rows(records: pl.DataFrame | pl.LazyFrame, index: int) -> tuple[Rows, Rows]:
     """Return the records of one stage, one for each intended step; and the attempts that were given up and retried.
 
     Args:
@@ -238,22 +260,7 @@ def stage_rows(records: pl.DataFrame | pl.LazyFrame, index: int) -> tuple[StageC
     Raises:
         BundleError: unreadable, a column of the wrong type, a null where none may be, or values that can't be.
     """
-    check_records(records)
-    query = (
-        records.lazy()
-        .select(_NEEDED)
-        .filter(pl.col("session") // SESSION_STRIDE == index)
-        .with_columns(pl.col("session") % SESSION_STRIDE)
-    )
-    frame = guarded("the records", query.collect)
-    for name in _NEEDED:
-        if name not in _NULLABLE and frame[name].null_count():
-            raise _malformed(f"{name} (null)")
-    frame = frame.with_columns(pl.col("sent_ns").fill_null(NEVER))
-    columns = StageColumns(*(frame[name].to_numpy() for name in _NEEDED))
-    _check_values(columns)
-    retried = np.asarray(columns.outcome == Outcome.RETRIED)
-    return columns.take(~retried), columns.take(retried)
+    return TrialRecords(records).stage(index)
 
 
 def _check_values(columns: StageColumns) -> None:

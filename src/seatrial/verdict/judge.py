@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import polars as pl
 
 from seatrial.errors import BundleError
@@ -30,26 +29,25 @@ from seatrial.verdict.attempts import all_retries
 from seatrial.verdict.calibration import Calibrated, load_of, weigh
 from seatrial.verdict.closed import scheduled
 from seatrial.verdict.contradictions import contradictions
-from seatrial.verdict.findings import findings, steps_taken
+from seatrial.verdict.facts import facts_of
+from seatrial.verdict.findings import findings
 from seatrial.verdict.found import Found
 from seatrial.verdict.generator import check_generator, check_send_lag, stalls_within, unsent_load
 from seatrial.verdict.happenings import check_happenings
 from seatrial.verdict.hopeless import offered
 from seatrial.verdict.inputs import (
-    StageColumns,
+    Rows,
     TrialData,
+    TrialRecords,
     check_health,
-    check_records,
     empty_health,
     empty_records,
-    records_per_stage,
-    stage_rows,
 )
 from seatrial.verdict.kinds.all import KINDS
 from seatrial.verdict.kinds.base import Seen
 from seatrial.verdict.machine import clock_steps
 from seatrial.verdict.search import search_of
-from seatrial.verdict.stage import judged_records, summarise, unsent_steps
+from seatrial.verdict.stage import judged_records, summarise
 from seatrial.verdict.telemetry import check_telemetry, missing_telemetry
 from seatrial.verdict.validity import (
     check_journeys,
@@ -190,16 +188,15 @@ def _sound_telemetry(plan: Plan, data: TrialData, found: Found) -> pl.DataFrame:
     return data.telemetry
 
 
-def _sound_records(data: TrialData, found: Found) -> pl.DataFrame | pl.LazyFrame:
+def _sound_records(data: TrialData, found: Found) -> TrialRecords:
     """Return the records; none where they are malformed. Strays are reported here."""
     try:
-        check_records(data.records)
-        per_stage = records_per_stage(data.records)
+        records = TrialRecords(data.records)
     except BundleError as error:
         found.invalid.append(Reason(code="validity.records_unreadable", params=_detail(error)))
-        return empty_records()
-    found.invalid.extend(check_strays(per_stage, {stage.index for stage in data.log.stages}))
-    return data.records
+        return TrialRecords(empty_records())
+    found.invalid.extend(check_strays(records.per_stage, {stage.index for stage in data.log.stages}))
+    return records
 
 
 class _Examination:
@@ -214,7 +211,7 @@ class _Examination:
         plan_digest: str,
         policy: Policy,
         data: TrialData,
-        records: pl.DataFrame | pl.LazyFrame,
+        records: TrialRecords,
         health: pl.DataFrame,
         telemetry: pl.DataFrame,
         found: Found,
@@ -226,7 +223,7 @@ class _Examination:
         self._kind = KINDS[self._trial.kind]
         self._lag_limit = send_lag_limit(policy, self._trial)
         self._of_generator: list[Reason] = []
-        self._views: list[tuple[Stage, StageColumns, StageColumns, bool]] = []
+        self._views: list[tuple[Stage, Rows, Rows, bool]] = []
         self._total = self._judged = 0
         self._journeys: set[int] = set()
 
@@ -284,7 +281,7 @@ class _Examination:
         """Return what a stage showed; None where its records are not those of a stage."""
         plan, policy, trial, found = self._plan, self._policy, self._trial, self._found
         try:
-            rows = stage_rows(self._records, stage.index)
+            rows = self._records.stage(stage.index)
         except BundleError as error:
             found.invalid.append(Reason(code="validity.records_unreadable", params=_detail(error)))
             return None
@@ -305,11 +302,12 @@ class _Examination:
         again = len(judged_records(attempts, table))
         result = summarise(plan, policy, trial, stage, judged, part.prospects, again, begun.started_ns, self._telemetry)
         found.invalid.extend(missing_telemetry(plan, trial, stage, begun.started_ns, self._telemetry))
-        found.unsent[stage.index] = int(unsent_steps(judged).sum())
-        self._total, self._judged = self._total + len(columns), self._judged + len(judged)
-        self._journeys.update(np.unique(judged.journey).tolist())
-        found.taken |= steps_taken(judged)
-        if len(judged) and not result.ok:
+        facts = facts_of(judged)
+        found.unsent[stage.index] = facts.unsent
+        self._total, self._judged = self._total + len(columns), self._judged + facts.count
+        self._journeys |= facts.journeys
+        found.taken |= facts.taken
+        if facts.count and not result.ok:
             found.by_service.append(Reason(code="service.nothing_ok", params={"level": stage.name}))
         if found.unsent[stage.index]:
             self._views.append((stage, columns, judged, stalls_within(self._health, begun, self._lag_limit)))

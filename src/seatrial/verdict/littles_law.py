@@ -53,7 +53,8 @@ from seatrial.model.profile import Stage
 from seatrial.model.sample import Outcome
 from seatrial.model.verdict import Reason
 from seatrial.units import SECOND, format_number
-from seatrial.verdict.inputs import StageColumns
+from seatrial.verdict.columns import by_session
+from seatrial.verdict.inputs import Rows, StageColumns
 
 __all__ = [
     "FEWEST_ROWS",
@@ -105,7 +106,7 @@ class Balance:
 
 
 def check_littles_law(
-    plan: Plan, stage: Stage, log: StageLog, columns: StageColumns, health: pl.DataFrame, workers: int
+    plan: Plan, stage: Stage, log: StageLog, columns: Rows, health: pl.DataFrame, workers: int
 ) -> Iterator[Reason]:
     """Yield a reason when health rows and records disagree on how many sessions were in progress.
 
@@ -129,7 +130,7 @@ def check_littles_law(
 
 
 def balance_of(
-    plan: Plan, stage: Stage, log: StageLog, columns: StageColumns, health: pl.DataFrame, workers: int
+    plan: Plan, stage: Stage, log: StageLog, columns: Rows, health: pl.DataFrame, workers: int
 ) -> Balance | None:
     """Return both sides of the law for a stage; None where too little is known (see the module).
 
@@ -145,19 +146,24 @@ def balance_of(
     counts = dict(rows.group_by("worker").len().iter_rows())
     if len(counts) < workers or min(counts.values()) < FEWEST_ROWS:
         return None
-    session, begin_ns, end_ns = _lifetimes(journeys, columns)
-    begun = int(((begin_ns >= from_ns) & (begin_ns < to_ns)).sum())
+    begun = total_ns = 0
+    tallies = [_InProgress(rows.filter(pl.col("worker") == worker)) for worker in range(workers)]
+    for part in columns.parts():
+        if not len(part):
+            continue
+        session, begin_ns, end_ns = _lifetimes(journeys, part)
+        begun += int(((begin_ns >= from_ns) & (begin_ns < to_ns)).sum())
+        total_ns += int(np.maximum(np.minimum(end_ns, to_ns) - np.maximum(begin_ns, from_ns), 0).sum())
+        owner = stage.worker_of(session, workers)
+        for worker, tally in enumerate(tallies):
+            mine = owner == worker
+            tally.add(begin_ns[mine], end_ns[mine])
     if begun < FEWEST_SESSIONS:
         return None
     seconds = (to_ns - from_ns) / SECOND
-    inside = np.minimum(end_ns, to_ns) - np.maximum(begin_ns, from_ns)
-    total_ns = float(np.maximum(inside, 0).sum())
     sampled = recorded = variance = 0.0
-    for worker in range(workers):
-        of_worker = rows.filter(pl.col("worker") == worker)
-        mine = stage.worker_of(session, workers) == worker
-        there = _in_progress(begin_ns[mine], end_ns[mine], of_worker["at_ns"].to_numpy())
-        told = of_worker["sessions"].to_numpy().astype(np.float64)
+    for tally in tallies:
+        there, told = tally.there, tally.told
         sampled, recorded = sampled + float(told.mean()), recorded + float(there.mean())
         variance += float((told - there).var(ddof=1)) / len(told)
     law = total_ns / (to_ns - from_ns)
@@ -175,11 +181,30 @@ def shows_itself(journey: Journey) -> bool:
     return bool(ends) and all(isinstance(step, RequestStep) and step.when is None for step in ends)
 
 
-def _in_progress(begin_ns: Int64, end_ns: Int64, at_ns: Int64) -> Float64:
-    """Return how many intervals ``[begin, end)`` hold each instant, shape of ``at_ns``."""
-    begun = np.searchsorted(np.sort(begin_ns), at_ns, side="right")
-    over = np.searchsorted(np.sort(end_ns), at_ns, side="right")
-    return (begun - over).astype(np.float64)
+class _InProgress:
+    """How many sessions were in progress at the instants of one worker's health rows.
+
+    Args:
+        rows: The worker's rows, in any order.
+    """
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        at_ns = rows["at_ns"].to_numpy()
+        order = np.argsort(at_ns, kind="stable")
+        self.told: Float64 = rows["sessions"].to_numpy().astype(np.float64)[order]
+        self._at_ns = at_ns[order]
+        self._change = np.zeros(len(at_ns) + 1, dtype=np.int64)
+
+    def add(self, begin_ns: Int64, end_ns: Int64) -> None:
+        """Take sessions in: an interval ``[begin, end)`` counts at the instants that it holds."""
+        for edge_ns, by in ((begin_ns, 1), (end_ns, -1)):
+            first = np.searchsorted(self._at_ns, edge_ns, side="left")
+            self._change += by * np.bincount(first, minlength=len(self._change))
+
+    @property
+    def there(self) -> Float64:
+        """Return how many were in progress at each instant, in the order of ``told``."""
+        return np.cumsum(self._change)[:-1].astype(np.float64)
 
 
 def pauses_of(journeys: tuple[Journey, ...]) -> tuple[Int64, Int64]:
@@ -201,7 +226,7 @@ def pauses_of(journeys: tuple[Journey, ...]) -> tuple[Int64, Int64]:
 
 def _lifetimes(journeys: tuple[Journey, ...], columns: StageColumns) -> tuple[Int64, Int64, Int64]:
     """Return session number, beginning and end of every session that was in progress at any time."""
-    order = np.lexsort((columns.step, columns.session))
+    order = by_session(columns.session, columns.step)
     session = columns.session[order]
     first = np.flatnonzero(np.concatenate([[True], session[1:] != session[:-1]]))
     last = np.concatenate([first[1:], [len(session)]]) - 1

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from seatrial.model.profile import Period, Stage
 from seatrial.model.verdict_parts import PeriodResult
-from seatrial.stats.batches import Batches
-from seatrial.stats.censored import CensoredTimes
 from seatrial.units import SECOND
-from seatrial.verdict.inputs import StageColumns
-from seatrial.verdict.selection import refused
+from seatrial.verdict.columns import Rows, StageColumns
+from seatrial.verdict.facts import facts_of
+from seatrial.verdict.gathering import response_times
 
 __all__ = ["judged_ns", "judged_part", "judged_spans", "period_results", "within"]
 
 
-def within(columns: StageColumns, started_ns: int, from_ns: int, to_ns: int) -> StageColumns:
+def within(rows: Rows, started_ns: int, from_ns: int, to_ns: int) -> Rows:
     """Return the records of steps that were intended from one offset from the stage's start up to another."""
-    at_ns = columns.intended_ns - started_ns
-    return columns.take((at_ns >= from_ns) & (at_ns < to_ns))
+    first_ns, end_ns = started_ns + from_ns, started_ns + to_ns
+    return rows.only(lambda part: np.asarray((part.intended_ns >= first_ns) & (part.intended_ns < end_ns)))
 
 
-def judged_part(stage: Stage, judged: StageColumns, started_ns: int) -> StageColumns:
+def judged_part(stage: Stage, judged: Rows, started_ns: int) -> Rows:
     """Return what of a stage's judged records its limits are about: all of them, or those of its judged periods.
 
     Args:
@@ -31,12 +31,15 @@ def judged_part(stage: Stage, judged: StageColumns, started_ns: int) -> StageCol
     """
     if not stage.periods:
         return judged
-    at_ns = judged.intended_ns - started_ns
-    wanted = np.zeros(len(judged), dtype=np.bool_)
-    for period in stage.periods:
-        if period.judged:
-            wanted |= (at_ns >= period.from_ns) & (at_ns < period.to_ns)
-    return judged.take(wanted)
+    spans = judged_spans(stage, started_ns)
+
+    def wanted(part: StageColumns) -> npt.NDArray[np.bool_]:
+        at_ns, found = part.intended_ns, np.zeros(len(part), dtype=np.bool_)
+        for first_ns, end_ns in spans:
+            found |= (at_ns >= first_ns) & (at_ns < end_ns)
+        return found
+
+    return judged.only(wanted)
 
 
 def judged_ns(stage: Stage) -> int:
@@ -58,28 +61,27 @@ def judged_spans(stage: Stage, started_ns: int) -> tuple[tuple[int, int], ...]:
     return tuple((started_ns + p.from_ns, started_ns + p.to_ns) for p in stage.periods if p.judged)
 
 
-def period_results(stage: Stage, judged: StageColumns, started_ns: int) -> tuple[PeriodResult, ...] | None:
+def period_results(stage: Stage, judged: Rows, started_ns: int) -> tuple[PeriodResult, ...] | None:
     """Return what each period showed; None for a stage without periods."""
     if not stage.periods:
         return None
     return tuple(_result(period, within(judged, started_ns, period.from_ns, period.to_ns)) for period in stage.periods)
 
 
-def _result(period: Period, columns: StageColumns) -> PeriodResult:
-    times = CensoredTimes(columns.done_ns - columns.intended_ns, columns.censored, Batches(columns.intended_ns))
+def _result(period: Period, rows: Rows) -> PeriodResult:
+    times = response_times(rows)
     seconds = (period.to_ns - period.from_ns) / SECOND
-    ok = int(columns.ok.sum())
-    refusals = refused(columns)
+    facts = facts_of(rows)
     return PeriodResult(
         name=period.name,
         role=period.role,
         from_ns=period.from_ns,
         to_ns=period.to_ns,
-        intended=len(columns),
-        ok=ok,
-        refused=int(refusals.sum()),
-        offered_per_s=len(columns) / seconds,
-        goodput_per_s=ok / seconds,
+        intended=facts.count,
+        ok=facts.ok,
+        refused=facts.refused,
+        offered_per_s=facts.count / seconds,
+        goodput_per_s=facts.ok / seconds,
         p50_ns=times.estimate(0.5),
         p95_ns=times.estimate(0.95),
         p99_ns=times.estimate(0.99),

@@ -86,6 +86,10 @@ def repeated(plan: Plan, known: StageColumns) -> int:
     """
     journeys = tuple(plan.journeys.values())
     returning = _returning(plan)
+    if not returning.any():
+        key = known.session.astype(np.int64) * returning.shape[1] + known.step
+        key.sort()
+        return int((key[1:] == key[:-1]).sum())
     together, scripted = np.zeros_like(returning), np.array([journey.python is not None for journey in journeys])
     for index, journey in enumerate(journeys):
         together[index, [at + 1 for at, step in journey.indexed() if step.resources]] = True

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from seatrial.model.objective import Metric
 from seatrial.model.sample import REFUSALS, Outcome
-from seatrial.verdict.inputs import StageColumns
+from seatrial.verdict.columns import StageColumns
 
 __all__ = ["admitted", "hits", "refused"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from seatrial.model.journal import StageLog
@@ -23,18 +22,16 @@ from seatrial.model.verdict import ObjectiveResult, StageResult, Verdict
 from seatrial.units import SECOND
 from seatrial.verdict.attempts import retries_of
 from seatrial.verdict.closed import scheduled
+from seatrial.verdict.facts import facts_of
 from seatrial.verdict.from_send import with_from_send
 from seatrial.verdict.hopeless import offered
-from seatrial.verdict.inputs import StageColumns, Timetable, stage_rows
+from seatrial.verdict.inputs import Rows, Timetable, stage_rows
 from seatrial.verdict.limits import Sample, limits_of
 from seatrial.verdict.periods import judged_part, judged_spans, period_results
-from seatrial.verdict.selection import refused
 from seatrial.verdict.telemetry import ServiceFigures
-from seatrial.verdict.warming import warm_up_of
+from seatrial.verdict.warming import Warming
 
-__all__ = ["judged_records", "limits_of", "summarise", "summarise_stage", "unsent_steps"]
-
-Bool = npt.NDArray[np.bool_]
+__all__ = ["judged_records", "limits_of", "summarise", "summarise_stage"]
 
 
 def summarise_stage(
@@ -71,22 +68,14 @@ def summarise_stage(
     columns, attempts, table = scheduled(plan, plan_digest, stage, rows, log)
     part = offered(plan, policy, trial, stage, columns, table, log)
     judged, again = judged_records(part.columns, part.table), judged_records(attempts, part.table)
-    started_ns = log.started_ns if log is not None else int(columns.intended_ns.min()) if len(columns) else 0
+    started_ns = log.started_ns if log is not None else facts_of(columns).first_ns
     return summarise(plan, policy, trial, part.stage, judged, part.prospects, len(again), started_ns, telemetry)
 
 
-def judged_records(columns: StageColumns, table: Timetable) -> StageColumns:
+def judged_records(columns: Rows, table: Timetable) -> Rows:
     """Return the records of scheduled sessions after the warm-up."""
-    return columns.take((columns.session >= table.warm) & (columns.session < len(table)))
-
-
-def unsent_steps(columns: StageColumns) -> Bool:
-    """Return which steps the generator failed to send: unsent, and given up because their session was unsent."""
-    unsent = columns.outcome == Outcome.UNSENT
-    if not unsent.any():
-        return np.asarray(unsent)
-    given_up = columns.outcome == Outcome.ABORTED
-    return np.asarray(unsent | (given_up & np.isin(columns.session, np.unique(columns.session[unsent]))))
+    first, beyond = table.warm, len(table)
+    return columns.only(lambda part: np.asarray((part.session >= first) & (part.session < beyond)))
 
 
 def summarise(
@@ -94,7 +83,7 @@ def summarise(
     policy: Policy,
     trial: Trial,
     stage: Stage,
-    judged: StageColumns,
+    judged: Rows,
     prospects: Sequence[ObjectiveResult | None] | None = None,
     attempts: int = 0,
     started_ns: int = 0,
@@ -116,43 +105,47 @@ def summarise(
     """
     part = judged_part(stage, judged, started_ns)
     sample = Sample(plan, part, policy.validity.confidence, judged_spans(stage, started_ns))
+    facts, of_part = facts_of(judged), facts_of(part)
+    warming = Warming(trial, stage, facts)
+    sample.prepare(limits_of(trial), overall=part is judged, also=warming.take if part is judged else None)
     objectives = tuple(with_from_send(sample, limit, sample.judge(limit)) for limit in limits_of(trial))
     of_service = ServiceFigures(plan, trial, stage, started_ns, telemetry, policy.validity.confidence)
     objectives += of_service.judged()
     if prospects is not None:
         known = [*prospects, *[None] * len(objectives)]
         objectives = tuple(_of_a_part(shown, best) for shown, best in zip(objectives, known, strict=False))
-    too_much_unsent = int(unsent_steps(part).sum()) > policy.validity.unsent * len(part)
-    whole = sample if part is judged else Sample(plan, judged, policy.validity.confidence)
+    too_much_unsent = of_part.unsent > policy.validity.unsent * of_part.count
+    whole = sample
+    if part is not judged:
+        whole = Sample(plan, judged, policy.validity.confidence)
+        whole.prepare((), overall=True, also=warming.take)
     judged_ns = stage.profile.duration_ns - stage.judged_from_ns
     seconds = judged_ns / SECOND
-    sent, ok = int(judged.sent.sum()), int(judged.ok.sum())
-    counts = np.bincount(judged.outcome.astype(np.int64), minlength=len(Outcome))
     times, from_send = whole.times(Metric.RESPONSE_TIME, None, None), whole.from_send(None, None)
     return StageResult(
         index=stage.index,
         name=stage.name,
-        rate=stage.rate if stage.users is None else len(np.unique(judged.session)) / seconds,
+        rate=stage.rate if stage.users is None else facts.sessions / seconds,
         duration_ns=judged_ns,
-        intended=len(judged),
-        sent=sent,
-        ok=ok,
-        outcomes={outcome.label: int(counts[outcome]) for outcome in Outcome if counts[outcome]},
-        offered_per_s=len(judged) / seconds,
-        achieved_per_s=sent / seconds,
-        goodput_per_s=ok / seconds,
+        intended=facts.count,
+        sent=facts.sent,
+        ok=facts.ok,
+        outcomes={outcome.label: int(facts.outcomes[outcome]) for outcome in Outcome if facts.outcomes[outcome]},
+        offered_per_s=facts.count / seconds,
+        achieved_per_s=facts.sent / seconds,
+        goodput_per_s=facts.ok / seconds,
         p50_ns=times.estimate(0.5),
         p95_ns=times.estimate(0.95),
         p99_ns=times.estimate(0.99),
         service_p50_ns=from_send.estimate(0.5),
         service_p95_ns=from_send.estimate(0.95),
         service_p99_ns=from_send.estimate(0.99),
-        held=_held(objectives, too_much_unsent or (len(part) > 0 and not part.ok.any())),
+        held=_held(objectives, too_much_unsent or (of_part.count > 0 and not of_part.ok)),
         objectives=objectives,
-        refused=int(refused(judged).sum()),
+        refused=facts.refused,
         users=None if stage.users is None else stage.users.count,
-        retries=retries_of(plan, judged, attempts, judged_ns),
-        warm_up=warm_up_of(trial, stage, judged),
+        retries=retries_of(plan, facts, attempts, judged_ns),
+        warm_up=warming.found(),
         periods=period_results(stage, judged, started_ns),
         telemetry=of_service.shown(),
     )

@@ -29,7 +29,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from seatrial.model.journal import Ending, StageLog, TrialLog
 from seatrial.model.journey import Journey, RequestStep
@@ -39,7 +38,7 @@ from seatrial.model.profile import Stage
 from seatrial.model.trial import Trial
 from seatrial.model.verdict import Reason
 from seatrial.units import SECOND, format_duration
-from seatrial.verdict.inputs import StageColumns, Timetable
+from seatrial.verdict.inputs import Rows, StageColumns, Timetable
 from seatrial.verdict.rounds import repeated, wrong_rounds
 
 __all__ = [
@@ -53,11 +52,10 @@ __all__ = [
     "send_lag_limit",
 ]
 
-Bool = npt.NDArray[np.bool_]
-
 MAX_HEALTH_GAP_NS = 5 * SECOND
 
 _MOST_UNRECORDED = 5_000_000
+_SPARSE = 8
 
 _ENDINGS = {
     Ending.INTERRUPTED: "validity.interrupted",
@@ -133,7 +131,7 @@ def check_size(stage: Stage, records: int) -> Iterator[Reason]:
 
 
 def check_stage(
-    plan: Plan, stage: Stage, log: StageLog, columns: StageColumns, table: Timetable, slip_limit_ns: float
+    plan: Plan, stage: Stage, log: StageLog, columns: Rows, table: Timetable, slip_limit_ns: float
 ) -> Iterator[Reason]:
     """Yield what is wrong with the records of one finished stage (rules 5 to 9)."""
 
@@ -146,42 +144,28 @@ def check_stage(
     # In a closed model there is no schedule to count against, but the users' own rules.
     if stage.users is None and counted != len(table) and (log.cut is None or counted < len(table)):
         yield reason("validity.sessions_miscounted", counted)
-    scheduled = columns.session < len(table)
-    if not scheduled.all():
-        yield reason("validity.sessions_extra", int((~scheduled).sum()))
-    known = columns.take(scheduled)
-    journeys = tuple(plan.journeys.values())
-    steps = np.array([len(journey.labels) for journey in journeys])
-    given = table.journey[known.session]
-    fits = (known.journey == given) & (known.step >= 0) & (known.step < steps[given])
-    if not fits.all():
-        yield reason("validity.wrong_journey", int((~fits).sum()))
-    known = known.take(fits)
-    present = _presence(known, len(table), int(steps.max()))
-    twice = repeated(plan, known)
-    if twice:
-        yield reason("validity.records_twice", twice)
-    uneven = wrong_rounds(plan, known)
-    if uneven:
-        yield reason("validity.rounds", uneven)
-    missing, torn = _missing(journeys, table, present)
-    if missing:
-        yield reason("validity.sessions_missing", missing)
-    if torn:
-        yield reason("validity.steps_missing", torn)
-    slip = _slip(journeys, known, table)
-    if slip > slip_limit_ns:
-        params = {"level": stage.name, "measured": format_duration(slip), "limit": format_duration(slip_limit_ns)}
-        yield Reason(code="validity.schedule_slipped", params=params)
-    yield from _check_times(stage, log, columns)
+    seen = _Seen(plan, table)
+    for part in columns.parts():
+        seen.add(part)
+    faults = {
+        "validity.sessions_extra": seen.extra,
+        "validity.wrong_journey": seen.wrong,
+        "validity.records_twice": seen.twice,
+        "validity.rounds": seen.uneven,
+        "validity.sessions_missing": seen.missing,
+        "validity.steps_missing": seen.torn,
+    }
+    yield from (reason(code, measured) for code, measured in faults.items() if measured)
+    if seen.slip > slip_limit_ns:
+        figures = {"measured": format_duration(seen.slip), "limit": format_duration(slip_limit_ns)}
+        yield Reason(code="validity.schedule_slipped", params={"level": stage.name} | figures)
+    if seen.first_ns is not None:
+        yield from _check_times(stage, log, seen.first_ns, seen.last_ns)
 
 
-def _check_times(stage: Stage, log: StageLog, columns: StageColumns) -> Iterator[Reason]:
+def _check_times(stage: Stage, log: StageLog, first: int, last: int) -> Iterator[Reason]:
     """Yield a reason when the journal's times are not those of the records (rule 9)."""
-    if not len(columns):
-        return
     drained_ns = log.started_ns if log.drained_ns is None else log.drained_ns
-    first, last = int(columns.intended_ns.min()), int(columns.done_ns.max())
     early, late = log.started_ns - first, last - drained_ns
     short = stage.profile.duration_ns - (drained_ns - log.started_ns)
     apart = max(early, late, short)
@@ -190,40 +174,86 @@ def _check_times(stage: Stage, log: StageLog, columns: StageColumns) -> Iterator
         yield Reason(code="validity.times_disagree", params=params)
 
 
-def _presence(known: StageColumns, sessions: int, width: int) -> Bool:
-    """Return which steps each session has, shape (sessions, width)."""
-    present = np.zeros((sessions, width), dtype=np.bool_)
-    present[known.session, known.step] = True
-    return present
+class _Seen:
+    """What the parts of a stage's records show, added up.
 
+    Attributes:
+        extra: Records of sessions that were not scheduled.
+        wrong: Of steps that their session's journey does not have.
+        twice: One too many.
+        uneven: Sessions whose loops went round a wrong number of times.
+        torn: Sessions that lack a step that they must have.
+        first_ns: The earliest intended start; None without records.
+        last_ns: The latest end.
+    """
 
-def _required(journey: Journey) -> list[bool]:
-    """Return for each step whether every session must have a record of it."""
-    return list(journey.certain)
+    def __init__(self, plan: Plan, table: Timetable) -> None:
+        self._plan, self._table = plan, table
+        self._journeys = tuple(plan.journeys.values())
+        self._steps = np.array([len(journey.labels) for journey in self._journeys])
+        self._prompt = np.array([_begins_at_once(journey) for journey in self._journeys])
+        self._present = np.zeros(len(self._journeys), dtype=np.int64)
+        self._offsets: list[int] = []
+        self.extra = self.wrong = self.twice = self.uneven = self.torn = 0
+        self.first_ns: int | None = None
+        self.last_ns = 0
 
+    def add(self, columns: StageColumns) -> None:
+        """Take some whole sessions in."""
+        if not len(columns):
+            return
+        first, last = int(columns.intended_ns.min()), int(columns.done_ns.max())
+        self.first_ns = first if self.first_ns is None else min(self.first_ns, first)
+        self.last_ns = max(self.last_ns, last)
+        scheduled = columns.session < len(self._table)
+        known = columns.take(scheduled)
+        given = self._table.journey[known.session]
+        fits = (known.journey == given) & (known.step >= 0) & (known.step < self._steps[given])
+        self.extra += len(columns) - len(known)
+        self.wrong += len(known) - int(fits.sum())
+        known = known.take(fits)
+        if not len(known):
+            return
+        self.twice += repeated(self._plan, known)
+        self.uneven += wrong_rounds(self._plan, known)
+        self._note_presence(known)
+        self._note_slip(known)
 
-def _missing(journeys: tuple[Journey, ...], table: Timetable, present: Bool) -> tuple[int, int]:
-    """Return how many sessions are missing as a whole, and how many lack a step that they must have."""
-    missing = torn = 0
-    for index, journey in enumerate(journeys):
-        has, required = present[table.journey == index], _required(journey)
-        any_step = has.any(axis=1)
-        # A session whose every step has a condition may rightly leave no record.
-        if journey.python is not None or any(required):
-            missing += int((~any_step).sum())
-        lacking = ~has[:, : len(required)][:, required].all(axis=1)
-        torn += int((lacking & any_step).sum())
-    return missing, torn
+    @property
+    def missing(self) -> int:
+        """Return how many sessions have no record at all and must have one.
 
+        A session whose every step has a condition may rightly leave none.
+        """
+        scheduled = np.bincount(self._table.journey, minlength=len(self._journeys))
+        certain = np.array([j.python is not None or any(j.certain) for j in self._journeys])
+        return int((scheduled - self._present)[certain].sum())
 
-def _slip(journeys: tuple[Journey, ...], known: StageColumns, table: Timetable) -> float:
-    """Return the widest difference between intended first steps and the schedule, in ns, less a constant offset."""
-    prompt = np.array([_begins_at_once(journey) for journey in journeys])
-    first = (known.step == 0) & prompt[table.journey[known.session]]
-    if not first.any():
-        return 0.0
-    offset = known.intended_ns[first] - table.at_ns[known.session[first]]
-    return float(offset.max() - offset.min())
+    @property
+    def slip(self) -> float:
+        """Return the widest difference between intended first steps and the schedule, in ns, less a constant offset."""
+        return float(max(self._offsets) - min(self._offsets)) if self._offsets else 0.0
+
+    def _note_presence(self, known: StageColumns) -> None:
+        lowest, width = int(known.session.min()), int(self._steps.max())
+        session = known.session - lowest
+        if (int(session.max()) + 1) * width > _SPARSE * len(known):  # few of very many
+            number, session = np.unique(known.session, return_inverse=True)
+        else:
+            number = np.arange(lowest, lowest + int(session.max()) + 1)
+        has = np.bincount(session * width + known.step, minlength=len(number) * width).reshape(len(number), width) > 0
+        there = has.any(axis=1)
+        journey = self._table.journey[number]
+        self._present += np.bincount(journey[there], minlength=len(self._journeys))
+        for index, one in enumerate(self._journeys):
+            mine = there & (journey == index)
+            self.torn += int((~has[mine][:, : len(one.certain)][:, list(one.certain)].all(axis=1)).sum())
+
+    def _note_slip(self, known: StageColumns) -> None:
+        first = (known.step == 0) & self._prompt[self._table.journey[known.session]]
+        if first.any():
+            offset = known.intended_ns[first] - self._table.at_ns[known.session[first]]
+            self._offsets += [int(offset.min()), int(offset.max())]
 
 
 def _begins_at_once(journey: Journey) -> bool:

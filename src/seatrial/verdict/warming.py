@@ -7,32 +7,49 @@ from collections.abc import Sequence
 from seatrial.model.profile import Stage
 from seatrial.model.trial import LoadTrial, Trial
 from seatrial.model.verdict import Reason, StageResult, WarmUp
-from seatrial.stats.warmup import warm_up
+from seatrial.stats.warmup import Observed
 from seatrial.units import format_duration
-from seatrial.verdict.inputs import StageColumns
+from seatrial.verdict.columns import Rows, StageColumns
+from seatrial.verdict.facts import Facts, facts_of
 
-__all__ = ["warm_up_of", "warm_ups"]
+__all__ = ["Warming", "warm_up_of", "warm_ups"]
 
 
-def warm_up_of(trial: Trial, stage: Stage, judged: StageColumns) -> WarmUp | None:
-    """Return the warm-up in a stage's judged records; None where none is found or nothing is held.
+class Warming:
+    """Looks for a warm-up in a stage's judged records.
 
     Only a load that stays as it is can be told from its beginning: a level, or users who are all there. Where the load
-    itself changes, or rises from step to step, response times change with it.
+    itself changes, or rises from step to step, response times change with it: then nothing is looked for.
 
     Args:
         trial: The stage's.
         stage: What of it was offered.
-        judged: Its judged records.
+        facts: Of its judged records.
     """
-    if not isinstance(trial, LoadTrial) or not len(judged):
-        return None
-    profile = stage.judged
-    if profile.peak != profile.lowest:
-        return None
-    at_ns = judged.intended_ns - judged.intended_ns.min()
-    found = warm_up(at_ns, judged.done_ns - judged.intended_ns, profile.duration_ns)
-    return None if found is None else WarmUp(**{name: getattr(found, name) for name in WarmUp.model_fields})
+
+    def __init__(self, trial: Trial, stage: Stage, facts: Facts) -> None:
+        profile = stage.judged
+        level = isinstance(trial, LoadTrial) and facts.count > 0 and profile.peak == profile.lowest
+        self._first_ns = facts.first_ns
+        self._observed = Observed(profile.duration_ns, facts.count) if level else None
+
+    def take(self, columns: StageColumns) -> None:
+        """Take some of the records in."""
+        if self._observed is not None:
+            self._observed.add(columns.intended_ns - self._first_ns, columns.done_ns - columns.intended_ns)
+
+    def found(self) -> WarmUp | None:
+        """Return the warm-up that all of the records show; None where there is none, or nothing is held."""
+        found = None if self._observed is None else self._observed.warm_up()
+        return None if found is None else WarmUp(**{name: getattr(found, name) for name in WarmUp.model_fields})
+
+
+def warm_up_of(trial: Trial, stage: Stage, judged: Rows) -> WarmUp | None:
+    """Return the warm-up in a stage's judged records; None where none is found or nothing is held."""
+    warming = Warming(trial, stage, facts_of(judged))
+    for part in judged.parts():
+        warming.take(part)
+    return warming.found()
 
 
 def warm_ups(results: Sequence[StageResult]) -> list[Reason]:

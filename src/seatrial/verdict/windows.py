@@ -31,7 +31,7 @@ from seatrial.stats.windows import (
     worst_mean,
     worst_share,
 )
-from seatrial.verdict.inputs import StageColumns
+from seatrial.verdict.columns import StageColumns
 from seatrial.verdict.selection import hits
 
 __all__ = ["Worst", "fewest_for", "worst_window"]

@@ -12,7 +12,7 @@ from seatrial.model.policy import Policy
 from seatrial.model.profile import Stage
 from seatrial.model.verdict import ObjectiveResult, Reason, StageResult, Verdict, worst
 from seatrial.verdict.found import Conclusion, Found, worst_first
-from seatrial.verdict.inputs import StageColumns, TrialData
+from seatrial.verdict.inputs import Rows, StageColumns, TrialData
 from seatrial.verdict.phrasing import objective_reason
 from seatrial.verdict.telemetry import stage_limits
 
@@ -29,7 +29,7 @@ class Seen:
         trial: The stage's; each kind knows its own.
         stage: What was offered.
         log: When.
-        judged: Records of scheduled sessions after the warm-up.
+        rows: Records of scheduled sessions after the warm-up.
         data: All of the trial's evidence.
     """
 
@@ -38,8 +38,13 @@ class Seen:
     trial: Any
     stage: Stage
     log: StageLog
-    judged: StageColumns
+    rows: Rows
     data: TrialData
+
+    @property
+    def judged(self) -> StageColumns:
+        """Return all of ``rows`` at once, 40 bytes for each. What can be counted by parts asks ``rows`` for them."""
+        return self.rows.whole()
 
 
 Observe: TypeAlias = Callable[[Seen], Any]

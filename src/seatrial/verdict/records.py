@@ -1,0 +1,218 @@
+"""Records of a stage that are too many to be held: read anew for each pass, a range of sessions at a time.
+
+Chunks of rows are read in the order of the files. A first pass notes which sessions lie in which chunk, and divides the
+sessions into ranges of about as many records as a chunk has. From then on a pass reads each range's chunks, hands out
+the range when it is complete, and lets it go. A run writes its parts in the order of intention, where the records of a
+session lie close together: then each chunk is read once in a pass, and little waits for the rest of its session.
+
+In any other order the result is the same and it only takes longer: what waits is held up to a bound, beyond which it is
+dropped and read again when its turn comes. The memory is that of a chunk and of what waits, whatever the number of
+records. Only where a single session has millions of records must they all be held.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from seatrial.model.sample import Outcome
+from seatrial.verdict.columns import StageColumns, joined
+
+__all__ = ["CHUNK", "Chunk", "Source", "StageRecords"]
+
+Int64 = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+Change = Callable[[StageColumns], StageColumns]
+
+CHUNK = 1_000_000
+"""Rows that are read at once, and about as many as a range of sessions has."""
+
+_WAITING = 6
+"""So many chunks' rows may wait for the rest of their range."""
+_BLOCK_BITS = 12
+"""Sessions are counted by 4,096 when ranges are made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some consecutive rows of a trial's records.
+
+    Attributes:
+        start: The first row.
+        rows: How many rows there are at most, of any stage.
+    """
+
+    start: int
+    rows: int
+
+
+class Source:
+    """Where the records of one stage are read from, chunk by chunk.
+
+    Args:
+        read: Returns the stage's records among the rows of a chunk, in their order.
+        chunks: Those that may hold some, in order.
+        check: Told of every record once; raises where one can't be.
+
+    Attributes:
+        count: How many records there are.
+        retried: How many of them are attempts that were given up and retried.
+    """
+
+    def __init__(
+        self, read: Callable[[Chunk], StageColumns], chunks: Sequence[Chunk], check: Callable[[StageColumns], None]
+    ) -> None:
+        self._read = read
+        self._most_waiting = _WAITING * max((chunk.rows for chunk in chunks), default=0)
+        self._chunks: list[_Known] = []
+        self.count = self.retried = 0
+        blocks: Counter[int] = Counter()
+        for chunk, columns in _ahead(read, chunks):
+            check(columns)
+            if len(columns):
+                session = columns.session
+                self._chunks.append(_Known(chunk, int(session.min()), int(session.max())))
+                self.count += len(columns)
+                self.retried += int((columns.outcome == Outcome.RETRIED).sum())
+                block, count = np.unique(session >> _BLOCK_BITS, return_counts=True)
+                blocks.update(dict(zip(block.tolist(), count.tolist(), strict=True)))
+        self._edges = _edges(blocks, max((chunk.rows for chunk in chunks), default=0))
+
+    def ranges(self) -> Iterator[StageColumns]:
+        """Yield the records of each range of sessions, by ascending sessions, each in the order of the rows."""
+        waiting = _Waiting(self._edges, self._most_waiting)
+        coming = _ahead(self._read, [known.chunk for known in self._chunks])
+        unread = len(self._chunks)
+        for place, (low, high) in enumerate(pairwise(self._edges.tolist())):
+            for number, known in enumerate(self._chunks):
+                if known.highest < low or known.lowest >= high or waiting.has(place, known.chunk):
+                    continue
+                while unread and number >= len(self._chunks) - unread:  # it comes with those before it
+                    unread -= 1
+                    waiting.add(place, *next(coming))
+                if not waiting.has(place, known.chunk):
+                    waiting.add(place, known.chunk, self._read(known.chunk))
+            yield waiting.take(place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A chunk, and the lowest and highest session number of the stage in it."""
+
+    chunk: Chunk
+    lowest: int
+    highest: int
+
+
+def _ahead(read: Callable[[Chunk], StageColumns], chunks: Sequence[Chunk]) -> Iterator[tuple[Chunk, StageColumns]]:
+    """Yield chunks with their records; the next one is read while this one is looked at."""
+    with ThreadPoolExecutor(1) as reader:
+        coming: Future[StageColumns] | None = None
+        for place, chunk in enumerate(chunks):
+            columns = (coming or reader.submit(read, chunk)).result()
+            coming = reader.submit(read, chunks[place + 1]) if place + 1 < len(chunks) else None
+            yield chunk, columns
+            del columns
+
+
+def _edges(blocks: Counter[int], most: int) -> Int64:
+    """Return where ranges of sessions begin and end, so that each has no more than ``most`` records where it can."""
+    edges: list[int] = []
+    held = most + 1
+    for block in sorted(blocks):
+        if held + blocks[block] > most:
+            edges.append(block << _BLOCK_BITS)
+            held = 0
+        held += blocks[block]
+    if blocks:
+        edges.append((max(blocks) + 1) << _BLOCK_BITS)
+    return np.array(edges, dtype=np.int64)
+
+
+class _Waiting:
+    """Records that were read and wait for the rest of their range; those of the last ranges are dropped beyond a bound.
+
+    Args:
+        edges: Of the ranges.
+        most: How many records may wait.
+    """
+
+    def __init__(self, edges: Int64, most: int) -> None:
+        self._edges, self._most, self._held = edges, most, 0
+        self._pieces: dict[int, dict[Chunk, StageColumns]] = {}
+        self._seen: dict[int, set[Chunk]] = {}
+
+    def has(self, place: int, chunk: Chunk) -> bool:
+        """Return whether what a chunk holds of a range is there."""
+        return chunk in self._seen.get(place, ())
+
+    def add(self, current: int, chunk: Chunk, columns: StageColumns) -> None:
+        """Take a chunk in: what it holds of the current range and of later ones."""
+        of = np.searchsorted(self._edges, columns.session, side="right") - 1
+        first, last = max(int(of.min()), current), int(of.max())
+        for place in range(first, last + 1):
+            if self.has(place, chunk):
+                continue
+            piece = columns.take(of == place)
+            self._seen.setdefault(place, set()).add(chunk)
+            if len(piece):
+                self._pieces.setdefault(place, {})[chunk] = piece
+                self._held += len(piece)
+        # A chunk that holds nothing between its lowest and its highest range was looked for there as well.
+        while self._held > self._most and (later := max(self._pieces, default=current)) > current:
+            self._forget(later)
+
+    def _forget(self, place: int) -> list[StageColumns]:
+        self._seen.pop(place, None)
+        found = self._pieces.pop(place, {})
+        self._held -= sum(map(len, found.values()))
+        return [found[chunk] for chunk in sorted(found, key=lambda chunk: chunk.start)]
+
+    def take(self, place: int) -> StageColumns:
+        """Return the records of a range, which must be complete, and let it go."""
+        return joined(self._forget(place))
+
+
+class StageRecords:
+    """Records of one stage, read anew for each pass; :class:`seatrial.verdict.columns.Rows`.
+
+    Args:
+        source: Where from.
+        changes: What is done to each part, one after the other; whole sessions stay whole.
+        count: How many records are left then; None where that is not known yet.
+    """
+
+    def __init__(self, source: Source, changes: tuple[Change, ...] = (), count: int | None = None) -> None:
+        self._source, self._changes, self.count = source, changes, count
+        self.remembered: dict[str, object] = {}
+        """What was found out in a pass over all of it, by name."""
+
+    def __len__(self) -> int:
+        if self.count is None:
+            self.count = sum(map(len, self.parts()))
+        return self.count
+
+    def parts(self) -> Iterator[StageColumns]:
+        """Yield the records of each range of sessions, read again; a part may be empty."""
+        for columns in self._source.ranges():
+            for change in self._changes:
+                columns = change(columns)  # noqa: PLW2901 -- a pipeline
+            yield columns
+
+    def only(self, wanted: Callable[[StageColumns], Bool]) -> StageRecords:
+        """Return the records for which ``wanted`` says so."""
+        return StageRecords(self._source, (*self._changes, lambda columns: columns.take(wanted(columns))))
+
+    def changed(self, change: Change) -> StageRecords:
+        """Return the records after a change that leaves their number as it is."""
+        return StageRecords(self._source, (*self._changes, change), self.count)
+
+    def whole(self) -> StageColumns:
+        """Return all of them at once."""
+        return joined(list(self.parts()))
