@@ -165,7 +165,7 @@ SWAPS = {
     "a load level beyond reason": ("at: 1 P", "at: 1001 P", "more than 1000 times the peak", 17),
     "an objective that is none": ("errors <= 1%", "it is fast", "not an objective", 19),
     "an objective the wrong way": ("errors <= 1%", "errors >= 1%", "errors is limited by <=", 19),
-    "capacity in a load trial": ("[errors <= 1%]", "[capacity >= 1 P]", "a load trial holds one level", 19),
+    "capacity in a load trial": ("[errors <= 1%]", "[capacity >= 1 P]", "a limit that a load trial can't show", 19),
     "an objective for no step": (
         "errors <= 1%", "errors <= 1%, errors <= 1% for step pay", "no step has this name", 19
     ),

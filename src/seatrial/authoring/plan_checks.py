@@ -66,7 +66,7 @@ def host_port(target: str) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-_OF_FAILURE = (Metric.ERRORS, Metric.GOODPUT)
+_OF_FAILURE = (Metric.ERRORS, Metric.GOODPUT, Metric.GOODPUT_RATE)
 
 
 @dataclass
@@ -189,7 +189,10 @@ class PlanChecks:
 
     def _failing_is_limited(self, node: Node, trial: Trial) -> None:
         """Refuse a trial that limits times alone: a service that fails at once answers fast."""
-        if not any(o.metric in _OF_FAILURE and o.step is None and o.journey is None for o in trial.objectives):
+        whole = [o for o in trial.objectives if o.of_records and o.step is None and o.journey is None]
+        refusals = any(o.metric is Metric.REFUSALS for o in whole)
+        # A service that refuses everybody keeps whatever is asked of those whom it admits.
+        if not any(o.metric in _OF_FAILURE and (refusals or not o.admitted) for o in whole):
             limits = node.get("objectives")
             self.problems.add(
                 limits.line if limits else node.line,

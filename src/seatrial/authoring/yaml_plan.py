@@ -9,11 +9,12 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from seatrial.authoring.criteria import add_criteria_notes, add_impossible_criteria
 from seatrial.authoring.plan_checks import PlanChecks
 from seatrial.authoring.problems import ProblemList
 from seatrial.authoring.validation import validate
 from seatrial.authoring.yaml_source import UnreadableError, read_source, read_yaml
-from seatrial.errors import PlanError
+from seatrial.errors import PlanError, Problem
 from seatrial.model.plan import Plan
 
 __all__ = ["LoadedPlan", "load_plan", "read_plan"]
@@ -29,6 +30,7 @@ class LoadedPlan:
         digest: SHA-256 of ``source``, hexadecimal; keys the schedule.
         path: Where it was read from.
         base: The folder that relative names in the plan refer to.
+        notes: What is worth knowing of its limits, and no fault.
     """
 
     plan: Plan
@@ -36,6 +38,7 @@ class LoadedPlan:
     digest: str
     path: Path
     base: Path
+    notes: tuple[Problem, ...] = ()
 
 
 def load_plan(path: Path) -> LoadedPlan:
@@ -59,9 +62,13 @@ def load_plan(path: Path) -> LoadedPlan:
         raise PlanError(problems.in_order()) from error
     plan = validate(Plan, root, problems)
     PlanChecks(root, path.parent, digest, problems).run()
+    if plan is not None:
+        add_impossible_criteria(plan, root, problems)
     if plan is None or len(problems):
         raise PlanError(problems.in_order())
-    return LoadedPlan(plan, source, digest, path, path.parent)
+    notes = ProblemList(str(path))
+    add_criteria_notes(plan, root, notes)
+    return LoadedPlan(plan, source, digest, path, path.parent, notes.in_order())
 
 
 def read_plan(source: bytes, name: str) -> Plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,7 @@ from seatrial.cli.from_logs import from_logs
 if TYPE_CHECKING:
     from seatrial.authoring.counts import SessionCount
     from seatrial.authoring.yaml_plan import LoadedPlan
+    from seatrial.errors import Problem
     from seatrial.model.profile import Stage
     from seatrial.model.shape import Shape
     from seatrial.model.users import Users
@@ -64,15 +65,14 @@ def _check(
         loaded = load_plan(plan)
     except PlanError as error:
         if as_json:
-            problems = [
-                {"what": p.what, "where": p.where, "value": p.value, "remedy": p.remedy} for p in error.problems
-            ]
+            problems = _documents(error.problems)
             typer.echo(json.dumps({"plan": str(plan), "ok": False, "problems": problems}, ensure_ascii=False))
         raise
     summary = _summary(loaded)
     notes = shortfalls(loaded.plan, measure)
     if as_json:
-        shown = {"plan": str(plan), "ok": True, "problems": [], **summary, "policy": measure.title, "weaker": notes}
+        shown = {"plan": str(plan), "ok": True, "problems": [], "notes": _documents(loaded.notes), **summary}
+        shown |= {"policy": measure.title, "weaker": notes}
         typer.echo(json.dumps(shown, ensure_ascii=False))
         return
     for line in _lines(summary):
@@ -81,6 +81,14 @@ def _check(
         typer.echo(f"Weaker than the {measure.title} requires for a confirmation:")
         for note in notes:
             typer.echo(f"  {note}")
+    if loaded.notes:
+        typer.echo("Worth knowing of its limits:")
+        for problem in loaded.notes:
+            typer.echo(f"  {problem}")
+
+
+def _documents(problems: Iterable[Problem]) -> list[dict[str, str | None]]:
+    return [{"what": p.what, "where": p.where, "value": p.value, "remedy": p.remedy} for p in problems]
 
 
 def _schema() -> None:

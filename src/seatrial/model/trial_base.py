@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from seatrial.model.document import Limit, Name, Strict
+from seatrial.model.document import Limit, Name, Strict, rule_broken
 from seatrial.model.objective import Load
 from seatrial.model.phase import Phase
 from seatrial.model.profile import Arrivals, Stage
@@ -48,6 +48,16 @@ class BaseTrial(Strict):
     name: Name | None = None
     arrivals: Arrivals | None = None
     objectives: tuple[Limit, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _limits_of_its_kind(self) -> BaseTrial:
+        kind = str(getattr(self, "kind"))  # noqa: B009 -- each kind declares its literal
+        for index, objective in enumerate(self.objectives):
+            if kind not in objective.kinds:
+                kinds = " or ".join(sorted(objective.kinds))
+                message = f"a limit that a {kind} trial can't show; move it to a {kinds} trial"
+                raise rule_broken(message, "objectives", index)
+        return self
 
     @property
     def title(self) -> str:
