@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seatrial.authoring.policies import LoadedPolicy
 from seatrial.authoring.yaml_plan import LoadedPlan
@@ -39,7 +39,7 @@ from seatrial.model.journal import Event, EventKind
 from seatrial.trials.documents import Feeds, read_feeds, write_documents
 from seatrial.trials.finish import RunResult, close_bundle
 from seatrial.trials.happenings import Happenings
-from seatrial.trials.leftovers import merge_leftovers, merge_workers_health
+from seatrial.trials.leftovers import merge_leftovers, merge_readings, merge_workers_health
 from seatrial.trials.observer import Observer
 from seatrial.trials.options import RunOptions
 from seatrial.trials.phases import Phases
@@ -47,6 +47,10 @@ from seatrial.trials.stages import Run, TrialStages
 from seatrial.trials.stopping import Stops, StopSignals
 from seatrial.trials.target_watch import TargetWatch
 from seatrial.trials.workspace import Workspace, new_bundle_folder
+
+if TYPE_CHECKING:
+    from seatrial.trials.scrape import Page
+    from seatrial.trials.telemetry import TelemetryWatch
 
 __all__ = ["RunOptions", "execute"]
 
@@ -98,6 +102,7 @@ def execute(
     Stops(StopSignals(stop_at_once), stop_files)  # refuses before anything is sent or written
     feeds = read_feeds(loaded)
     target = _permitted_target(loaded)
+    pages = _permitted_pages(loaded)
     folder = new_bundle_folder(options.out, loaded.plan.title, clock.now())
     workspace = Workspace(folder)
 
@@ -107,7 +112,7 @@ def execute(
 
     try:
         with StopSignals(at_once) as signals:
-            run = _Run(loaded, policy, options, new_backend, observer, workspace)
+            run = _Run(loaded, policy, options, new_backend, observer, workspace, pages)
             if run.begin(feeds, target, clock) and not isinstance(target, TargetError):
                 with TargetWatch(loaded.plan, target, loaded.base.resolve()) as watch:
                     run.all_trials(target, Stops(signals, stop_files, watch.said), watch)
@@ -130,8 +135,10 @@ class _Run:
         new_backend: Callable[[], Backend],
         observer: Observer,
         workspace: Workspace,
+        pages: Mapping[str, Page],
     ) -> None:
         self.workspace = workspace
+        self._pages = pages
         self.ending: Exception | None = None
         self._loaded = loaded
         self._policy = policy
@@ -223,7 +230,7 @@ class _Run:
                 self._observer.noted,
                 self._leave_if_asked,
             )
-            with self._new_backend() as backend:
+            with self._new_backend() as backend, self._telemetry(spool) as telemetry:
                 backend.start(specs)
                 run = Run(
                     loaded,
@@ -235,8 +242,11 @@ class _Run:
                     self._stops,
                     self._leave_if_asked,
                     self._log,
+                    None if telemetry is None else telemetry.so_far,
                 )
                 TrialStages(run, index, name, backend, spool, happenings).run()
+            if telemetry is not None:
+                telemetry.raise_failure()
         except (EngineError, EvidenceError, InterruptedRunError, SetUpError) as error:
             self._note(error, index)
         except KeyboardInterrupt:
@@ -246,6 +256,15 @@ class _Run:
             self._gather(index, name, spool)
             if begun:
                 phases.tear_down(index)
+
+    def _telemetry(self, spool: Path) -> AbstractContextManager[TelemetryWatch | None]:
+        """Return what reads the service's own figures; nothing where the plan names none."""
+        plan = self._loaded.plan
+        if plan.telemetry is None:
+            return nullcontext()
+        from seatrial.trials.telemetry import TelemetryWatch  # it is large, and most plans have none
+
+        return TelemetryWatch(plan, self._loaded.base.resolve(), self._pages, spool, self._epoch_ns)
 
     def _leave_if_asked(self) -> None:
         if self._stops.reason() is not None:
@@ -258,6 +277,7 @@ class _Run:
         steps: list[Callable[[], object]] = [
             lambda: merge_leftovers(self.workspace.records(index, name), spool, workers, self._epoch_ns),
             lambda: merge_workers_health(self.workspace.health(index, name), spool, workers, self._epoch_ns),
+            lambda: self._gather_readings(index, name, spool),
             lambda: self.workspace.write_diagnostics(self._loaded.plan, index, name),
             lambda: self._log(EventKind.TRIAL_ENDED, index),
         ]
@@ -271,6 +291,10 @@ class _Run:
                     RecordingError("what the workers left can't be gathered", value=error, remedy="Free some space."),
                     index,
                 )
+
+    def _gather_readings(self, index: int, name: str, spool: Path) -> None:
+        if self._loaded.plan.telemetry is not None:
+            merge_readings(self.workspace.telemetry(index, name), spool, self._epoch_ns)
 
     def _note(self, error: SeatrialError, trial: int) -> None:
         """Write down why the run can't go on; the first reason is the one that counts."""
@@ -335,3 +359,18 @@ def _permitted_target(loaded: LoadedPlan) -> Target | TargetError:
         return probe(target, plan.transport)
     except TargetError as error:
         return error
+
+
+def _permitted_pages(loaded: LoadedPlan) -> Mapping[str, Page]:
+    """Return the addresses that the service's own figures are read from.
+
+    Raises:
+        NotAuthorisedError: one may not be asked.
+        UsageError: one does not resolve.
+        TargetError: the CA file can't be read.
+    """
+    if loaded.plan.telemetry is None:
+        return {}
+    from seatrial.trials.telemetry import open_pages
+
+    return open_pages(loaded.plan, loaded.base)

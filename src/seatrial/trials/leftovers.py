@@ -16,7 +16,7 @@ from seatrial.samples.spool import health_file, stage_file
 if TYPE_CHECKING:
     from seatrial.trials.prospect import Hopeless
 
-__all__ = ["merge_leftovers", "merge_workers_health", "stage_log"]
+__all__ = ["merge_leftovers", "merge_readings", "merge_workers_health", "stage_log"]
 
 
 def merge_leftovers(records: Path, spool: Path, workers: int, epoch_ns: int) -> None:
@@ -43,6 +43,13 @@ def merge_workers_health(file: Path, spool: Path, workers: int, epoch_ns: int) -
     from seatrial.samples.merge import merge_health
 
     merge_health([health_file(spool, worker) for worker in range(workers)], file, epoch_ns)
+
+
+def merge_readings(file: Path, spool: Path, epoch_ns: int) -> None:
+    """Write the readings of the service's own figures of a trial as one file; arguments and errors as above."""
+    from seatrial.samples.telemetry import merge_telemetry, telemetry_file
+
+    merge_telemetry(telemetry_file(spool), file, epoch_ns)
 
 
 def stage_log(stage: Stage, run: StageRun, found: Hopeless | None, epoch_ns: int) -> StageLog:

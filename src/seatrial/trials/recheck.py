@@ -24,6 +24,7 @@ from seatrial.model.journal import EventKind, read_journal
 from seatrial.model.plan import Plan, trial_slug
 from seatrial.samples.codec import ROW_DTYPE, read_frames
 from seatrial.samples.merge import merge_health, merge_stage
+from seatrial.samples.telemetry import merge_telemetry, telemetry_file
 from seatrial.trials.finish import RunResult, close_bundle
 
 __all__ = ["recover", "rows_left"]
@@ -90,6 +91,9 @@ def _merge_all(folder: Path) -> None:
         if health:
             with suppress(EvidenceError):
                 merge_health(health, folder / "health" / f"{slug}.parquet", epoch_ns)
+        if telemetry_file(spool).exists():
+            with suppress(EvidenceError):
+                merge_telemetry(telemetry_file(spool), folder / "telemetry" / f"{slug}.parquet", epoch_ns)
 
 
 def _epoch_ns(folder: Path) -> int:

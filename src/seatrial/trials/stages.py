@@ -23,6 +23,8 @@ from seatrial.trials.stopping import Stops
 from seatrial.trials.workspace import Workspace
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from seatrial.trials.prospect import Hopeless, Prospect
 
 __all__ = ["Run", "TrialStages"]
@@ -53,6 +55,7 @@ class Run:
         stops: What ends the run.
         leave: Raises when the run is to end.
         log: Writes an event into the journal.
+        telemetry: Returns the readings of the service's own figures in the trial so far; None where none are taken.
     """
 
     loaded: LoadedPlan
@@ -64,6 +67,7 @@ class Run:
     stops: Stops
     leave: Callable[[], object]
     log: _Log
+    telemetry: Callable[[], pl.DataFrame] | None = None
 
 
 class TrialStages:
@@ -128,7 +132,8 @@ class TrialStages:
         log = stage_log(stage, run, None if prospect is None else prospect.found, of.epoch_ns)
         facts = {"load_end_ns": log.load_end_ns, "drained_ns": log.drained_ns, "sessions": log.sessions}
         of.log(EventKind.STAGE_ENDED, self._index, stage.index, facts, at_ns=run.drained_ns)
-        result = summarise_stage(self._plan, of.loaded.digest, of.policy, self._index, stage, records, log)
+        readings = None if of.telemetry is None else of.telemetry()
+        result = summarise_stage(self._plan, of.loaded.digest, of.policy, self._index, stage, records, log, readings)
         of.observer.stage_ended(self._index, stage, result)
         return log, result
 

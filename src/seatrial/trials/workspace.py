@@ -119,6 +119,10 @@ class Workspace:
         """Return the file of a trial's health rows."""
         return self.folder / "health" / f"{trial_slug(trial, name)}.parquet"
 
+    def telemetry(self, trial: int, name: str) -> Path:
+        """Return the file of a trial's readings of the service's own figures."""
+        return self.folder / "telemetry" / f"{trial_slug(trial, name)}.parquet"
+
     def write(self, name: str, content: bytes) -> None:
         """Write one document; folders in its name are made."""
 
