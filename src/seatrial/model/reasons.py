@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
+from seatrial.model.reasons_capacity import CAPACITY, CAPACITY_PHRASES
 from seatrial.model.reasons_evidence import EVIDENCE, GENERATOR, USERS
 from seatrial.model.reasons_kinds import KINDS
 from seatrial.model.reasons_telemetry import TELEMETRY, TELEMETRY_PHRASES
@@ -72,6 +73,8 @@ PHRASES: dict[str, tuple[str, str]] = {
 }
 
 PHRASES |= TELEMETRY_PHRASES
+
+PHRASES |= CAPACITY_PHRASES
 
 _RUN: dict[str, tuple[str, str]] = {
     "run.no_trials": (
@@ -276,6 +279,7 @@ REASONS: dict[str, tuple[str, str]] = {
     **_RUN,
     **_OBJECTIVES,
     **_STRESS,
+    **CAPACITY,
     **_FINDINGS,
     **USERS,
     **EVIDENCE,

@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 MAX_STRESS_STEPS = 200
+_MOST_STAGES, _FEWEST_BETWEEN = 16, 4
 MOST_RUNS = 20
 
 
@@ -186,13 +187,17 @@ class LoadTrial(BaseTrial):
 
 
 class StressTrial(BaseTrial):
-    """Rising load, step by step, until it breaks or the top is reached.
+    """Rising load, step by step, until it breaks or the top is reached; or a search for the load that it can carry.
 
     Attributes:
         start: First level (key ``from``).
         to: Last level.
         step: Rise from one level to the next.
-        hold: How long each level is held.
+        hold: How long each level is held and judged.
+        settle: Before that, the level held as it will be judged; kept out of the verdict.
+        within: How narrow the interval of the capacity is to be. With it the trial is a search: steps rise until one
+            breaks, further levels are chosen between, and it ends when the interval is as narrow as this.
+        most: How many stages such a search may take, 16 where it is left out.
     """
 
     adapts: ClassVar[bool] = True
@@ -202,6 +207,9 @@ class StressTrial(BaseTrial):
     to: LoadLevel
     step: LoadLevel
     hold: Duration = Field(gt=0)
+    settle: Duration = 0
+    within: LoadLevel | None = None
+    most: Annotated[int, Field(ge=4, le=MAX_STRESS_STEPS)] | None = None
 
     @model_validator(mode="after")
     def _rises(self) -> StressTrial:
@@ -215,7 +223,7 @@ class StressTrial(BaseTrial):
         if all(objective.metric is Metric.CAPACITY for objective in self.objectives):
             message = "capacity alone can't be broken by a level; add a limit such as errors <= 1%"
             raise rule_broken(message, "objectives")
-        top = self.levels[-1]
+        top = self.to if self.within is not None else self.levels[-1]
         for index, objective in enumerate(self.objectives):
             if objective.load and objective.load.unit != self.start.unit:
                 message = f"a capacity in another unit than the steps; write it as the steps are, {self.start.unit}"
@@ -225,10 +233,46 @@ class StressTrial(BaseTrial):
                 raise rule_broken(message, "objectives", index)
         return self
 
+    @model_validator(mode="after")
+    def _searches(self) -> StressTrial:
+        if self.within is None:
+            if self.most is not None:
+                raise rule_broken(
+                    "'most' without 'within'; say how narrow the interval of the capacity is to be", "most"
+                )
+            return self
+        if not any(objective.metric is Metric.CAPACITY for objective in self.objectives):
+            raise rule_broken(
+                "a search without a limit on what it finds; add one such as capacity >= 2.0 P", "objectives"
+            )
+        if self.within.unit != self.start.unit:
+            raise rule_broken(f"an interval in another unit than the steps; write it in {self.start.unit}", "within")
+        if self.within.value >= self.step.value:
+            message = f"an interval no narrower than a step, {self.step}; write a narrower one, or leave it out"
+            raise rule_broken(message, "within")
+        rises = len(self.levels) + (self.levels[-1] != self.to)
+        if self.most_stages < rises + _FEWEST_BETWEEN:
+            message = (
+                f"a search of {self.most_stages} stages, of which {rises} are the steps up to {self.to}; "
+                f"write {rises + _FEWEST_BETWEEN} stages or more, or a larger step"
+            )
+            raise rule_broken(message, "step" if self.most is None else "most")
+        return self
+
+    @property
+    def may_be_cut(self) -> bool:  # type: ignore[override]  # a search needs whole levels on both sides
+        """Return whether a level may be ended early: of a search, whose broken levels are measurements, none."""
+        return self.within is None
+
+    @property
+    def unjudged_ns(self) -> int:
+        """Return how long each level is offered before it is judged."""
+        return self.settle
+
     @property
     def held(self) -> tuple[Load, int]:
         """Return its highest level and how long that is held."""
-        return self.levels[-1], self.hold
+        return self.to if self.within is not None else self.levels[-1], self.hold
 
     @property
     def levels(self) -> tuple[Load, ...]:
@@ -237,21 +281,23 @@ class StressTrial(BaseTrial):
         values = (round(self.start.value + i * self.step.value, 9) for i in range(count))
         return tuple(Load(value, self.start.unit) for value in values)
 
+    @property
+    def most_stages(self) -> int:
+        """Return how many stages a search takes at most."""
+        return _MOST_STAGES if self.most is None else self.most
+
+    def stage(self, trial: int, index: int, level: Load, name: str, plan: Plan) -> Stage:
+        """Return one stage that holds a level."""
+        profile = constant(level.rate(plan.demand.peak), self.settle + self.hold)
+        return Stage(trial, index, name, profile, self.arrivals or plan.arrivals, self.settle, plan.drain_ns)
+
     def stages(self, trial: int, plan: Plan) -> tuple[Stage, ...]:
-        """Return one stage per level; how many are run is the search's decision."""
-        arrivals = self.arrivals or plan.arrivals
-        return tuple(
-            Stage(
-                trial,
-                index,
-                str(level),
-                constant(level.rate(plan.demand.peak), self.hold),
-                arrivals,
-                0,
-                plan.drain_ns,
-            )
-            for index, level in enumerate(self.levels)
-        )
+        """Return one stage per level; how many are run is the search's decision, and of one with ``within`` which.
+
+        Of that search these are as many stages as it may take, all at the highest level: no more than it can offer.
+        """
+        levels = self.levels if self.within is None else (self.to,) * self.most_stages
+        return tuple(self.stage(trial, index, level, str(level), plan) for index, level in enumerate(levels))
 
 
 Trial: TypeAlias = Annotated[

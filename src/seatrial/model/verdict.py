@@ -15,6 +15,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, computed_field, model
 from seatrial.model.document import Strict
 from seatrial.model.reasons import sentence
 from seatrial.model.telemetry_result import TelemetryResult
+from seatrial.model.verdict_capacity import Collapse, Knee, Pace, ScalingLaw, Tail
 from seatrial.model.verdict_parts import Bounded, DriftLine, PeriodResult, Recovery, SizeResult
 
 __all__ = [
@@ -82,7 +83,8 @@ class _Brief(Strict):
 
 
 _LEFT_OUT = frozenset(
-    {"users", "retries", "from_send", "warm_up", "worst_at_ns", "periods", "recovery", "drift", "sizes", "telemetry"}
+    ["users", "retries", "from_send", "warm_up", "worst_at_ns", "periods", "recovery", "drift", "sizes", "telemetry"]
+    + ["tail", "error", "pace", "method", "knee", "collapse", "usl"]
 )
 
 
@@ -105,6 +107,9 @@ class ObjectiveResult(_Brief):
             the stage was ended early.
         from_send: Of a percentile of response time: the same percentile from the actual send, over the steps that were
             sent, in ``unit``. None for other limits, and where steps without an answer hide it.
+        tail: At a level of a stress trial: how many records lie beyond a limit on a percentile or a share. None for
+            other limits, and where there are no records.
+        error: Likewise of a mean: its standard error, in ``unit``.
         worst_at_ns: Of a limit on windows: where the worst begins, from the beginning of the judged time. ``value`` is
             its figure. None for other limits, and where there was no window.
     """
@@ -119,6 +124,8 @@ class ObjectiveResult(_Brief):
     longer: float | None = None
     best_case: bool = False
     from_send: float | None = None
+    tail: Tail | None = None
+    error: float | None = None
     worst_at_ns: int | None = None
 
 
@@ -183,6 +190,7 @@ class StageResult(_Brief):
         warm_up: Of a load trial that holds a level: the warm-up that is still in the judged time; None where none is
             found, or the time is too short to tell.
         telemetry: What each series of the service's own figures showed; None where the plan reads none.
+        pace: Of a stress trial: goodput and mean response time; None for others, and without records.
         periods: Of a stage with periods, what each showed; None for others.
     """
 
@@ -210,11 +218,14 @@ class StageResult(_Brief):
     retries: Retries | None = None
     warm_up: WarmUp | None = None
     telemetry: tuple[TelemetryResult, ...] | None = None
+    pace: Pace | None = None
     periods: tuple[PeriodResult, ...] | None = None
 
 
-class Capacity(Strict):
+class Capacity(_Brief):
     """The highest load that held. A level that is not decided counts for neither bound.
+
+    Of a search it is an interval at the policy's confidence, where one can be fitted (:mod:`seatrial.stats.crossing`).
 
     Attributes:
         estimate: Highest level up to which every level held or, not being decided, kept every limit in its
@@ -222,12 +233,15 @@ class Capacity(Strict):
         lower: Highest level that held with every level below it; None when the lowest did not.
         upper: Lowest level that broke; None when none did (capacity lies above what was offered).
         unit: ``P`` or ``/s`` (journeys).
+        method: Of a search: ``fit`` where the load at which a limit is just met was fitted to its levels, ``bracket``
+            where they show no such load and these are levels that held and broke. None of rising steps.
     """
 
     estimate: float | None
     lower: float | None
     upper: float | None
     unit: Literal["P", "/s"]
+    method: Literal["fit", "bracket"] | None = None
 
 
 class TrialVerdict(_Brief):
@@ -236,6 +250,7 @@ class TrialVerdict(_Brief):
     ``objectives`` are the limits that the verdict rests on: all of a load trial's; the capacity of a stress trial
     that limits it (its other limits then say which level held, and stand in ``stages``); else each limit at the
     level where it did worst. ``retries`` are those of all stages; None where no step of the plan is retried.
+    ``knee``, ``collapse`` and ``usl`` are a stress trial's, each None where its levels do not show it.
     ``recovery``, of a spike or recovery trial: one for each disturbance. ``drift``, of a soak: a line for each limit on
     a drift. ``sizes``, of a scalability trial: one for each size that was offered load.
     """
@@ -248,6 +263,9 @@ class TrialVerdict(_Brief):
     capacity: Capacity | None = None
     stages: tuple[StageResult, ...] = ()
     retries: Retries | None = None
+    knee: Knee | None = None
+    collapse: Collapse | None = None
+    usl: ScalingLaw | None = None
     recovery: tuple[Recovery, ...] | None = None
     drift: tuple[DriftLine, ...] | None = None
     sizes: tuple[SizeResult, ...] | None = None

@@ -123,6 +123,25 @@ class Batched:
         # Clustering can't be worse than all records of the rarer kind in one lump: they are one event at least.
         return min(most, float(min(k, n - k)))
 
+    def plain_effect(self, hits: Int64) -> float:
+        """Return d over twenty batches, at least 1, with nothing added for how badly it is known.
+
+        It is for those who pool it over many samples; a bound of one sample needs :meth:`effect`.
+
+        Args:
+            hits: How many records of each batch are hits, shape (batches,).
+        """
+        n, k = self.count, int(hits.sum())
+        size, hit = self.sizes, hits
+        while len(size) > 2 * COARSEST:
+            size, hit = size.reshape(-1, 2).sum(axis=1), hit.reshape(-1, 2).sum(axis=1)
+        batches = int((size > 0).sum())
+        if k in (0, n) or batches < 2:
+            return 1.0
+        apart = (hit * n - k * size).astype(np.float64)
+        effect = batches * math.fsum((apart * apart).tolist()) / ((batches - 1) * n * k * (n - k))
+        return min(max(1.0, effect), float(min(k, n - k)))
+
     def variance_of_mean(self, sums: Sums) -> tuple[float, int]:
         """Return the variance of the mean of values and the degrees of freedom of its estimate.
 

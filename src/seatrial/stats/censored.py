@@ -344,11 +344,7 @@ class CensoredTimes:
         n = len(self)
         if not n:
             return UNKNOWN
-        if self._sums is None:
-            self._mean_wanted = True
-            self._settle()
-        batched, _, _ = self._counts()
-        sums = self._sums or Sums(self.survey.grid, n, 0)
+        sums, (batched, _, _) = self._summed(), self._counts()
         mean = sum(sums.totals) / n
         variance, freedom = batched.variance_of_mean(sums)
         if math.isinf(variance):
@@ -359,6 +355,12 @@ class CensoredTimes:
             return Bounded(estimate=None, lower=lower, upper=None)
         return Bounded(estimate=mean, lower=lower, upper=round(mean + half, 3))
 
+    def _summed(self) -> Sums:
+        if self._sums is None:
+            self._mean_wanted = True
+            self._settle()
+        return self._sums or Sums(self.survey.grid, len(self), 0)
+
     def within(self, limit_ns: float, *, pessimistic: bool) -> int:
         """Return how many records took at most ``limit_ns``, in one of the readings."""
         return (self._known if pessimistic else self._optimistic).within(limit_ns)
@@ -367,6 +369,20 @@ class CensoredTimes:
         """Return the design effect of the share of records within ``limit_ns``, in one of the readings."""
         batched, optimistic, known = self._counts(math.floor(limit_ns))
         return batched.effect(known if pessimistic else optimistic, confidence)
+
+    def plain_effect_at(self, limit_ns: float, *, pessimistic: bool) -> float:
+        """Return :meth:`Batched.plain_effect` of the share of records within ``limit_ns``, in one of the readings."""
+        batched, optimistic, known = self._counts(math.floor(limit_ns))
+        return batched.plain_effect(known if pessimistic else optimistic)
+
+    def waited(self) -> tuple[float, float | None]:
+        """Return the mean in ns, of a censored record what is known of it, and its standard error.
+
+        The standard error is None for fewer than two records; there is at least one.
+        """
+        sums, (batched, _, _) = self._summed(), self._counts()
+        variance, _ = batched.variance_of_mean(sums)
+        return sum(sums.totals) / len(self), None if math.isinf(variance) else math.sqrt(variance)
 
 
 def _nearby(levels: list[int], effects: list[float], level: float) -> float:

@@ -9,6 +9,7 @@ from seatrial.model.policy import Policy
 from seatrial.model.profile import Stage
 from seatrial.model.trial import ScalabilityTrial, StressTrial
 from seatrial.model.verdict import StageResult
+from seatrial.verdict.adaptive import AdaptiveSearch
 from seatrial.verdict.scaling import ScalabilitySearch
 from seatrial.verdict.stress import Decision, StressSearch
 
@@ -58,6 +59,8 @@ class FixedStages:
 def search_of(plan: Plan, policy: Policy, trial_index: int) -> Search:
     """Return the search of one trial of a plan, at its beginning."""
     trial = plan.trials[trial_index]
+    if isinstance(trial, StressTrial) and trial.within is not None:
+        return AdaptiveSearch(trial, plan, policy, trial_index)
     if isinstance(trial, StressTrial):
         return StressSearch(trial, plan, policy, trial_index)
     if isinstance(trial, ScalabilityTrial):

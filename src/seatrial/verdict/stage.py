@@ -28,6 +28,7 @@ from seatrial.verdict.hopeless import offered
 from seatrial.verdict.inputs import Rows, Timetable, stage_rows
 from seatrial.verdict.limits import Sample, limits_of
 from seatrial.verdict.periods import judged_part, judged_spans, period_results
+from seatrial.verdict.tails import pace_of, with_tail
 from seatrial.verdict.telemetry import ServiceFigures
 from seatrial.verdict.warming import Warming
 
@@ -109,6 +110,8 @@ def summarise(
     warming = Warming(trial, stage, facts)
     sample.prepare(limits_of(trial), overall=part is judged, also=warming.take if part is judged else None)
     objectives = tuple(with_from_send(sample, limit, sample.judge(limit)) for limit in limits_of(trial))
+    pairs = zip(limits_of(trial), objectives, strict=True)
+    objectives = tuple(with_tail(trial, sample, limit, shown) for limit, shown in pairs)
     of_service = ServiceFigures(plan, trial, stage, started_ns, telemetry, policy.validity.confidence)
     objectives += of_service.judged()
     if prospects is not None:
@@ -146,6 +149,7 @@ def summarise(
         users=None if stage.users is None else stage.users.count,
         retries=retries_of(plan, facts, attempts, judged_ns),
         warm_up=warming.found(),
+        pace=pace_of(trial, whole, facts.count, seconds, policy.validity.confidence),
         periods=period_results(stage, judged, started_ns),
         telemetry=of_service.shown(),
     )

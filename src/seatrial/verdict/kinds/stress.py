@@ -8,8 +8,10 @@ from seatrial.model.plan import Plan
 from seatrial.model.policy import Policy
 from seatrial.model.trial import StressTrial
 from seatrial.model.verdict import Reason, StageResult, Verdict, worst
+from seatrial.verdict.capacity import capacity_of_search, judge_capacity_of_search, levels_of
 from seatrial.verdict.found import Conclusion, Found, worst_first
 from seatrial.verdict.kinds.base import Kind, every_stage
+from seatrial.verdict.knee import collapse_of, collapse_reason, knee_of, knee_reason, scaling_of
 from seatrial.verdict.phrasing import how_it_broke, objective_reason
 from seatrial.verdict.stress import capacity_of, judge_capacity
 from seatrial.verdict.telemetry import stage_limits
@@ -19,18 +21,30 @@ __all__ = ["STRESS"]
 
 def _conclude(plan: Plan, policy: Policy, trial: StressTrial, log: TrialLog, found: Found) -> Conclusion:
     capacities = [o for o in trial.objectives if o.metric is Metric.CAPACITY]
-    judged = [judge_capacity(trial, objective, found.results) for objective in capacities]
+    confidence = policy.validity.confidence
+    if trial.within is None:
+        judged = [judge_capacity(trial, objective, found.results) for objective in capacities]
+        capacity = capacity_of(trial, found.results)
+    else:
+        levels = levels_of(trial, found.results, plan.demand.peak)
+        judged = [judge_capacity_of_search(trial, objective, levels, confidence) for objective in capacities]
+        capacity = capacity_of_search(trial, levels, confidence)
     objectives = tuple(result for result, _ in judged)
     reasons = worst_first([reason for _, reason in judged], objectives)
     if not capacities:
         objectives, reasons = every_stage(trial, found.results, named=True)
     verdict = worst(result.verdict for result in objectives)
-    broken = next((result for result in found.results if result.held is False), None)
+    by_load = sorted(found.results, key=lambda result: result.rate)
+    broken = next((result for result in by_load if result.held is False), None)
     if broken is not None and not capacities:
         # Too much unsent load breaks a level whose own limits may all be kept.
         verdict = worst([verdict, Verdict.FAIL])
+    knee, collapse = knee_of(found.results), collapse_of(found.results)
     reasons += _breakpoint(trial, found, broken)
-    return Conclusion(verdict, reasons, objectives, {"capacity": capacity_of(trial, found.results)})
+    reasons += [collapse_reason(collapse)] if collapse is not None else []
+    reasons += [knee_reason(knee)] if knee is not None and knee.inside else []
+    parts = {"capacity": capacity, "knee": knee, "collapse": collapse, "usl": scaling_of(found.results, confidence)}
+    return Conclusion(verdict, reasons, objectives, parts)
 
 
 def _breakpoint(trial: StressTrial, found: Found, broken: StageResult | None) -> list[Reason]:
@@ -44,7 +58,8 @@ def _breakpoint(trial: StressTrial, found: Found, broken: StageResult | None) ->
         reasons.append(Reason(code="breakpoint.found", params={"level": broken.name} | how))
         reasons += _limits_that_are(trial, broken, Verdict.FAIL)
     elif found.results:
-        reasons.append(Reason(code="breakpoint.none", params={"level": found.results[-1].name}))
+        highest = max(found.results, key=lambda result: result.rate)
+        reasons.append(Reason(code="breakpoint.none", params={"level": highest.name}))
     return reasons + found.by_service
 
 
