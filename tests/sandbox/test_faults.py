@@ -162,6 +162,81 @@ def test_a_wrong_length_promises_more_than_comes(switchable: Switchable, connect
     assert (caught.value.partial, caught.value.expected) == (b'{"release":"b","open":true}', 16)
 
 
+def test_answers_grow_later_by_the_minute(switchable: Switchable, connect: Connect) -> None:
+    box, control = switchable
+    client = connect(box.url)
+    control.post("/faults", {"latency_growth": 60_000})  # a second for each second
+    began_s = time.monotonic()
+    first = client.get("/health").took_s
+    assert client.get("/health").took_s > first
+    assert first <= time.monotonic() - began_s
+    control.post("/faults", {"latency_growth": 60_000})
+    assert client.get("/health").took_s < 0.5  # it counts from when it was set
+
+
+def test_in_an_outage_whatever_needs_the_database_fails_and_then_it_is_back(
+    switchable: Switchable, connect: Connect
+) -> None:
+    box, control = switchable
+    client = connect(box.url).sign_in(1)
+    control.post("/faults", {"outage": "0:0.5"})
+    answer = client.get("/sessions?day=1")
+    assert (answer.status, answer.body["error"]) == (500, "the database can't be reached")
+    client.send("POST", "/sign-in", {"patron": "P000002", "pin": "6512"})
+    assert client.answer().status == 500
+    assert client.get("/health").status == 200
+    deadline_s = time.monotonic() + 5
+    while client.get("/sessions?day=1").status == 500:
+        assert time.monotonic() < deadline_s
+    assert client.get("/sessions?day=1").status == 200
+
+
+def lasts(box: Sandbox, connect: Connect, requests: int) -> float:
+    """Return how long so many requests at the same time take."""
+    clients = [connect(box.url).sign_in(number + 1) for number in range(requests)]
+    began_s = time.monotonic()
+    for client in clients:
+        client.send("GET", "/bookings")
+    assert {client.answer().status for client in clients} == {200}
+    return time.monotonic() - began_s
+
+
+def test_the_number_of_desks_is_how_much_is_worked_on_at_one_time(switchable: Switchable, connect: Connect) -> None:
+    box, control = switchable
+    control.post("/faults", {"desks": 1})
+    assert lasts(box, connect, 8) >= 8 * 0.035
+    control.post("/faults", {"desks": 0})  # as released: all eight at once
+    assert lasts(box, connect, 8) < 8 * 0.035
+
+
+def test_more_desks_take_on_those_who_wait_already(switchable: Switchable, connect: Connect) -> None:
+    box, control = switchable
+    clients = [connect(box.url).sign_in(number + 1) for number in range(12)]
+    control.post("/faults", {"desks": 1})
+    began_s = time.monotonic()
+    for client in clients:
+        client.send("GET", "/bookings")
+    control.post("/faults", {"desks": 12})
+    assert {client.answer().status for client in clients} == {200}
+    assert time.monotonic() - began_s < 12 * 0.035
+
+
+def test_what_only_one_desk_can_do_at_a_time_makes_more_desks_useless(switchable: Switchable, connect: Connect) -> None:
+    box, control = switchable
+    control.post("/faults", {"desks": 8, "shared_ms": 36})
+    assert lasts(box, connect, 8) >= 8 * 0.034
+
+
+def test_a_sticky_overload_makes_the_work_of_those_who_waited_long_take_longer(
+    switchable: Switchable, connect: Connect
+) -> None:
+    box, control = switchable
+    control.post("/faults", {"desks": 1, "sticky_overload": 3})
+    # Of sixteen at 36 ms each at least five begin after 0.3 s; those take 108 ms instead.
+    assert lasts(box, connect, 16) >= 16 * 0.035 + 5 * 2 * 0.035
+    assert connect(box.url).sign_in(1).get("/bookings").took_s < 0.1 + 0.036
+
+
 @pytest.mark.parametrize(
     ("body", "error"),
     [

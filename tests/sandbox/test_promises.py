@@ -227,7 +227,7 @@ def test_a_service_without_a_waiting_room_admits_everyone() -> None:
 @given(st.lists(st.booleans(), min_size=1, max_size=12))
 def test_the_queue_is_bounded_and_shorter_for_newcomers(newcomers: list[bool]) -> None:
     async def story() -> list[int]:
-        work, done = Workplace(1, RULES), asyncio.Event()
+        work, done = Workplace(lambda: 1, RULES), asyncio.Event()
 
         async def visit(newcomer: bool) -> int:
             try:
@@ -250,3 +250,26 @@ def test_the_queue_is_bounded_and_shorter_for_newcomers(newcomers: list[bool]) -
         waiting += admitted
         expected.append(200 if admitted else 503)
     assert asyncio.run(story()) == expected
+
+
+def test_a_desk_that_was_kept_for_somebody_who_is_gone_goes_to_the_next() -> None:
+    async def story() -> list[str]:
+        work, done, served = Workplace(lambda: 1, None), asyncio.Event(), []
+
+        async def visit(name: str) -> None:
+            async with work.section(newcomer=False):
+                served.append(name)
+                if name == "first":
+                    await done.wait()
+
+        first, gone, left, last = (asyncio.ensure_future(visit(n)) for n in ("first", "gone", "left", "last"))
+        await asyncio.sleep(0)
+        gone.cancel()  # while waiting
+        done.set()
+        await first
+        left.cancel()  # just as the desk is given
+        await last
+        assert work.waiting == 0
+        return served
+
+    assert asyncio.run(story()) in (["first", "last"], ["first", "left", "last"])

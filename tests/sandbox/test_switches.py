@@ -38,6 +38,10 @@ def board(seed: int = 1, **switches: Value) -> tuple[Board, list[float]]:
         ("freeze", ":"),
         ("leak_mb_per_request", 65),
         ("drip", {}),
+        ("desks", 1.5),
+        ("desks", -1),
+        ("outage", "3"),
+        ("sticky_overload", "often"),
     ],
 )
 def test_a_value_that_a_switch_cannot_take_is_refused(name: str, value: object) -> None:
@@ -90,11 +94,24 @@ def test_the_opening_counts_down_from_when_it_was_set() -> None:
     assert switches.opens_in_s() == 3
 
 
+@pytest.mark.parametrize("name", ["freeze", "outage"])
 @pytest.mark.parametrize(("at_s", "left_s"), [(0, 0), (1.9, 0), (2, 5), (6, 1), (7, 0), (50, 0)])
-def test_a_freeze_starts_and_ends_when_it_was_told_to(at_s: float, left_s: float) -> None:
-    switches, now = board(freeze=Freeze(2, 5))
+def test_a_freeze_and_an_outage_start_and_end_when_they_were_told_to(name: str, at_s: float, left_s: float) -> None:
+    switches, now = board(**{name: Freeze(2, 5)})
     now[0] += at_s
-    assert switches.frozen_for_s() == left_s
+    assert switches.left_s(name) == left_s
+    assert switches.left_s("outage" if name == "freeze" else "freeze") == 0
+
+
+def test_latency_grows_from_when_it_was_told_to_and_on_top_of_what_there_is() -> None:
+    switches, now = board(latency_ms=20.0)
+    now[0] += 30
+    assert switches.late_ms() == 20
+    switches.set({"latency_growth": 60.0})
+    now[0] += 30
+    assert switches.late_ms() == 50
+    switches.set({"latency_growth": 0})
+    assert switches.late_ms() == 20
 
 
 def test_a_share_strikes_about_as_often_as_it_says_and_the_same_under_the_same_seed() -> None:

@@ -8,7 +8,8 @@ people who were let in can finish while newcomers are asked to come back.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+import time
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -33,34 +34,66 @@ class Workplace:
     """A bounded number of requests worked on at one time, each for a time that does not depend on the machine.
 
     Args:
-        parallel: Requests worked on at one time; 1 is a serial section.
+        parallel: Gives the requests worked on at one time, as it is now; 1 is a serial section.
         rules: Bounds of the queue, or None for an endless one.
+        clock: Monotonic seconds.
     """
 
-    def __init__(self, parallel: int, rules: WaitingRoomRules | None) -> None:
-        self._free = asyncio.Semaphore(parallel)
+    def __init__(
+        self, parallel: Callable[[], int], rules: WaitingRoomRules | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._parallel = parallel
         self._rules = rules
-        self.waiting = 0
+        self._clock = clock
+        self._working = 0
+        self._queue: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are in the queue."""
+        return len(self._queue)
 
     @asynccontextmanager
-    async def section(self, *, newcomer: bool) -> AsyncIterator[None]:
-        """Enter when a worker is free, in order of arrival.
+    async def section(self, *, newcomer: bool) -> AsyncIterator[float]:
+        """Enter when a desk is free, in order of arrival; gives the seconds that were waited for it.
 
         Raises:
             Refusal: 503, at once, when the queue is full; for newcomers it is full sooner.
         """
-        rules = self._rules
-        if rules and self._free.locked() and self.waiting >= (rules.newcomers if newcomer else rules.queue):
-            raise full(rules.retry_after_s)
-        self.waiting += 1
+        rules, came_s = self._rules, self._clock()
+        self._call()  # there may be more desks now
+        if self._working >= self._parallel():
+            if rules and self.waiting >= (rules.newcomers if newcomer else rules.queue):
+                raise full(rules.retry_after_s)
+            await self._turn()
+        else:
+            self._working += 1
         try:
-            await self._free.acquire()
+            yield self._clock() - came_s
         finally:
-            self.waiting -= 1
+            self._working -= 1
+            self._call()
+
+    async def _turn(self) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
         try:
-            yield
-        finally:
-            self._free.release()
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # a desk was given to someone who is gone
+                self._working -= 1
+                self._call()
+            elif turn in self._queue:
+                self._queue.remove(turn)
+            raise
+
+    def _call(self) -> None:
+        """Give free desks to those who wait."""
+        while self._queue and self._working < self._parallel():
+            turn = self._queue.popleft()
+            if not turn.cancelled():
+                self._working += 1
+                turn.set_result(None)
 
 
 class WaitingRoom:

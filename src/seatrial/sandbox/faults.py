@@ -89,13 +89,18 @@ class Board:
         """Return the seconds until the opening; 0 or less when open."""
         return self._set_at["opens_in_s"] + self.number("opens_in_s") - self._clock()
 
-    def frozen_for_s(self) -> float:
-        """Return the seconds for which the service stays frozen; 0 when it is not."""
-        freeze = self._values["freeze"]
-        if not isinstance(freeze, Freeze):
-            raise TypeError("freeze has no duration")
-        since_s = self._clock() - self._set_at["freeze"] - freeze.after_s
-        return freeze.for_s - since_s if 0 <= since_s < freeze.for_s else 0.0
+    def late_ms(self) -> float:
+        """Return the milliseconds by which an answer that begins now is late."""
+        grown = self.number("latency_growth") * (self._clock() - self._set_at["latency_growth"]) / 60
+        return self.number("latency_ms") + grown
+
+    def left_s(self, name: str) -> float:
+        """Return the seconds that a ``freeze`` or an ``outage`` still lasts; 0 when there is none now."""
+        gone = self._values[name]
+        if not isinstance(gone, Freeze):
+            raise TypeError(f"{name} has no duration")
+        since_s = self._clock() - self._set_at[name] - gone.after_s
+        return gone.for_s - since_s if 0 <= since_s < gone.for_s else 0.0
 
 
 class FaultLayer:
@@ -120,7 +125,7 @@ class FaultLayer:
             os._exit(CRASH_EXIT_CODE)  # as a killed process ends: nothing is flushed or closed
         self._grow()
         await self._thaw()
-        if latency_ms := board.number("latency_ms"):
+        if latency_ms := board.late_ms():
             await asyncio.sleep(latency_ms / 1000)
         if board.strikes("close_early"):
             await _hang_up(scope, receive)
@@ -144,7 +149,7 @@ class FaultLayer:
             self._leak.append(b"\x01" * int(leak_mb * 1_000_000))  # ones: pages of zeros would not be resident
 
     async def _thaw(self) -> None:
-        while frozen_s := self._board.frozen_for_s():
+        while frozen_s := self._board.left_s("freeze"):
             await asyncio.sleep(frozen_s)
 
     async def _deliver(self, answer: _Answer, scope: Message, receive: Receive, send: Send) -> None:

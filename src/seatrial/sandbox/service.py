@@ -6,6 +6,8 @@ import asyncio
 import secrets
 import time
 from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from seatrial.sandbox.admission import WaitingRoom, Workplace
@@ -20,6 +22,7 @@ OPENING_TIME = "07:00"
 
 # libuv counts whole milliseconds from the start of its turn, so a sleep ends about 1 ms late (measured: 0.9 to 1.2).
 _TIMER_LATE_S = 0.001
+_LONG_WAIT_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ class Booking:
         self.release = release
         self._store = store
         self._board = board
-        self._work = Workplace(release.parallel, release.waiting_room)
+        self._work = Workplace(self._desks, release.waiting_room)
+        self._shared = asyncio.Lock()
         self._room = WaitingRoom(release.waiting_room, time.monotonic)
         self._visits: OrderedDict[str, _Visit] = OrderedDict()
 
@@ -68,10 +72,30 @@ class Booking:
         self._room.enter(token)
         return visit.patron
 
-    async def _serve(self) -> None:
-        """Take the time that one request's work takes."""
-        growth_s = self._board.number("slow_growth") * self._store.booked / 1e6
-        await asyncio.sleep(self.release.service_s + growth_s - _TIMER_LATE_S)
+    def _desks(self) -> int:
+        return int(self._board.number("desks")) or self.release.parallel
+
+    @asynccontextmanager
+    async def _served(self, *, newcomer: bool = False) -> AsyncIterator[None]:
+        """Wait for a desk, take the time that one request's work takes, and keep the desk for the rest.
+
+        Raises:
+            Refusal: 503 when there is no room, 500 when the database can't be reached.
+        """
+        async with self._work.section(newcomer=newcomer) as waited_s:
+            board = self._board
+            work_s = self.release.service_s + board.number("slow_growth") * self._store.booked / 1e6
+            stays = board.number("sticky_overload")
+            if stays and waited_s > _LONG_WAIT_S:
+                work_s *= stays  # whether or not whoever waits is still there
+            if shared_s := min(board.number("shared_ms") / 1000, work_s):
+                async with self._shared:
+                    await asyncio.sleep(shared_s - _TIMER_LATE_S)
+            if work_s > shared_s:
+                await asyncio.sleep(work_s - shared_s - _TIMER_LATE_S)
+            if board.left_s("outage"):
+                raise Refusal(500, "the database can't be reached", "Try again later.")
+            yield
 
     async def sign_in(self, patron: str, pin: str) -> str:
         """Return a new token.
@@ -82,9 +106,9 @@ class Booking:
         token = secrets.token_urlsafe(16)
         self._room.enter(token)
         try:
-            async with self._work.section(newcomer=True):
-                await self._serve()
-            if not self._store.knows(patron, pin):
+            async with self._served(newcomer=True):
+                known = self._store.knows(patron, pin)
+            if not known:
                 raise Refusal(401, "the patron number or the PIN is wrong", "Check both and sign in again.")
         except BaseException:
             self._room.leave(token)
@@ -104,8 +128,7 @@ class Booking:
         patron = self._patron(token)
         if not 1 <= day <= DAYS:
             raise Refusal(400, f"there is no day {day}", f"Use a day from 1 to {DAYS}.")
-        async with self._work.section(newcomer=False):
-            await self._serve()
+        async with self._served():
             return self._store.free(day, patron, time.time())
 
     async def hold(self, token: str, slot: int) -> int:
@@ -121,8 +144,7 @@ class Booking:
         # Release A looks now and writes after its turn has come: whoever looked meanwhile saw a free court too.
         if not self.release.atomic and not blind and not self._store.is_free(slot, time.time()):
             raise _taken()
-        async with self._work.section(newcomer=False):
-            await self._serve()
+        async with self._served():
             now_s = time.time()
             expires_s = now_s + self.release.hold_s
             if blind or not self.release.atomic:
@@ -146,8 +168,7 @@ class Booking:
             slot = self._store.held_slot(hold, patron, time.time())
             if slot is None or (not blind and self._store.is_booked(slot)):
                 raise _taken()
-        async with self._work.section(newcomer=False):
-            await self._serve()
+        async with self._served():
             if slot is not None:
                 booking: int | None = self._store.write_booking(slot, patron, hold)
             else:
@@ -164,8 +185,7 @@ class Booking:
             Refusal: 401 without a visit, 503 when there is no room.
         """
         patron = self._patron(token)
-        async with self._work.section(newcomer=False):
-            await self._serve()
+        async with self._served():
             return self._store.bookings_of(patron)
 
     def audit(self) -> tuple[int, list[int]]:

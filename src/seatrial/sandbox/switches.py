@@ -16,7 +16,7 @@ __all__ = ["SWITCHES", "Freeze", "Switch", "Value", "parse_assignments", "parse_
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """A pause of the whole service: it starts ``after_s`` and lasts ``for_s`` seconds; 0 and 0 is never."""
+    """A time in which something is gone: it starts ``after_s`` and lasts ``for_s`` seconds; 0 and 0 is never."""
 
     after_s: float
     for_s: float
@@ -46,7 +46,14 @@ class Switch:
 SWITCHES: Mapping[str, Switch] = {
     "opens_in_s": Switch("number", 86_400, "seconds until the service opens; the displayed time is 07:00"),
     "latency_ms": Switch("number", 60_000, "milliseconds added to each answer, outside the service's own work"),
+    "latency_growth": Switch("number", 60_000, "milliseconds by which each answer is later for every minute from now"),
     "freeze": Switch("freeze", 3_600, "AFTER:FOR - nothing is answered for FOR seconds, AFTER seconds from now"),
+    "outage": Switch("freeze", 3_600, "AFTER:FOR - the database can't be reached for FOR seconds, as in a restart"),
+    "desks": Switch("count", 10_000, "requests worked on at one time, in place of the release's own number"),
+    "shared_ms": Switch("number", 60_000, "milliseconds of each request's work that only one desk can do at a time"),
+    "sticky_overload": Switch(
+        "number", 1_000, "times as long that work takes for whoever waited 0.3 s: overload stays"
+    ),
     "error_rate": Switch("number", 1, "share of requests answered with 500"),
     "refuse_connections": Switch("number", 1, "share of new connections reset before a byte is read"),
     "close_early": Switch("number", 1, "share of requests whose connection is closed without an answer"),
