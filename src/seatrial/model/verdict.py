@@ -82,10 +82,10 @@ class _Brief(Strict):
         return {key: value for key, value in document.items() if value is not None or key not in _LEFT_OUT}
 
 
-_LEFT_OUT = frozenset(
-    ["users", "retries", "from_send", "warm_up", "worst_at_ns", "periods", "recovery", "drift", "sizes", "telemetry"]
-    + ["tail", "error", "pace", "method", "knee", "collapse", "usl"]
-)
+_OF_STAGES = ("users", "retries", "warm_up", "pace", "periods", "telemetry")
+_OF_LIMITS = ("from_send", "worst_at_ns", "tail", "error")
+_OF_TRIALS = ("recovery", "drift", "sizes", "method", "knee", "collapse", "usl")
+_LEFT_OUT = frozenset((*_OF_STAGES, *_OF_LIMITS, *_OF_TRIALS))
 
 
 class ObjectiveResult(_Brief):
