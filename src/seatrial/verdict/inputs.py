@@ -186,7 +186,7 @@ class TrialRecords:
 
     Args:
         frame: Columns as in :data:`seatrial.model.sample.COLUMNS`, in any order of rows.
-        chunk: How many rows are read at once.
+        chunk: How many rows are read at once; :data:`seatrial.verdict.records.CHUNK` where it is left out.
 
     Attributes:
         per_stage: Stage index to number of records; -1 for a session that is null or can't be.
@@ -195,7 +195,8 @@ class TrialRecords:
         BundleError: a column is missing, unknown or of another type, or the records can't be read.
     """
 
-    def __init__(self, frame: pl.DataFrame | pl.LazyFrame, chunk: int = CHUNK) -> None:
+    def __init__(self, frame: pl.DataFrame | pl.LazyFrame, chunk: int | None = None) -> None:
+        chunk = chunk or CHUNK
         check_records(frame)
         self._frame = frame.lazy()
         self._chunks: list[tuple[Chunk, dict[int, int]]] = []
