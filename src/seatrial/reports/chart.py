@@ -32,6 +32,8 @@ __all__ = [
     "logarithmic",
     "side_labels",
     "spread",
+    "text_width",
+    "upright_layer",
 ]
 
 Layer = dict[str, Any]
@@ -159,6 +161,26 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     for k, i in enumerate(order):
         found[i] = placed[k]
     return found
+
+
+def text_width(text: str, size: float = 11.0) -> float:
+    """Return about how many pixels a text takes: nothing is measured, so that fonts change no drawing."""
+    return sum(1.0 if ord(letter) >= 0x2E80 else 0.56 for letter in text) * size
+
+
+def upright_layer(
+    at: Sequence[float], top: float, floor: float, colour: str, width: float = 1.5, dash: Sequence[int] = ()
+) -> Layer:
+    """Return upright lines at fixed places, from ``top`` to ``floor``, all in pixels of the plot."""
+    return {
+        "data": {"values": [{"px": round(px, 1), "from": top, "to": floor} for px in at]},
+        "mark": {"type": "rule", "stroke": colour, "strokeWidth": width, "strokeDash": list(dash)},
+        "encoding": {
+            "x": {"field": "px", "type": "quantitative", "scale": None, "axis": None},
+            "y": {"field": "from", "type": "quantitative", "scale": None, "axis": None},
+            "y2": {"field": "to"},
+        },
+    }
 
 
 def label_layer(rows: Sequence[Mapping[str, Any]], **mark: Any) -> Layer:

@@ -18,6 +18,7 @@ from seatrial.reports.chart import (
     linear,
     logarithmic,
     side_labels,
+    upright_layer,
 )
 from seatrial.reports.charts_time import MS_LABEL
 from seatrial.units import MS
@@ -113,15 +114,7 @@ def _breakpoint(verdict: TrialVerdict, names: Sequence[str], layout: Layout, say
     if broken is None or broken not in names:
         return []
     at = round(_edge(list(names).index(broken), len(names), layout), 1)
-    line: Layer = {
-        "data": {"values": [{"px": at, "from": -22, "to": layout.height}]},
-        "mark": {"type": "rule", "stroke": "var(--c-broken)", "strokeWidth": 2},
-        "encoding": {
-            "x": {"field": "px", "type": "quantitative", "scale": None, "axis": None},
-            "y": {"field": "from", "type": "quantitative", "scale": None, "axis": None},
-            "y2": {"field": "to"},
-        },
-    }
+    line = upright_layer([at], -22, layout.height, "var(--c-broken)", 2)
     text = say("chart.breakpoint", level=broken)
     late = at > layout.width * 0.6
     place = {"px": at - 6 if late else at + 6, "py": -17, "text": text, "colour": "var(--c-broken)"}
@@ -136,15 +129,7 @@ def _required(required: tuple[str, str] | None, names: Sequence[str], layout: La
     index = list(names).index(level)
     step = layout.width / (len(names) - 0.18 + 0.2)
     at = round(step * (0.1 + index) + step * 0.41, 1)
-    line: Layer = {
-        "data": {"values": [{"px": at, "from": -6, "to": layout.height}]},
-        "mark": {"type": "rule", "stroke": LIMIT, "strokeWidth": 1.5, "strokeDash": [6, 4]},
-        "encoding": {
-            "x": {"field": "px", "type": "quantitative", "scale": None, "axis": None},
-            "y": {"field": "from", "type": "quantitative", "scale": None, "axis": None},
-            "y2": {"field": "to"},
-        },
-    }
+    line = upright_layer([at], -6, layout.height, LIMIT, 1.5, [6, 4])
     left = at > layout.width * 0.4
     place = {"px": at - 5 if left else at + 5, "py": -3, "text": text, "colour": LIMIT}
     return [line, label_layer([place], align="right" if left else "left", fontWeight=600)]

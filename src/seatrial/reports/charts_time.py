@@ -6,7 +6,6 @@ in through ``say``, the page's catalogue in one language.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,11 +15,9 @@ from seatrial.model.sample import Outcome
 from seatrial.reports.chart import (
     GRID,
     LAYOUTS,
-    SOFT,
     Axis,
     Layer,
     Layout,
-    axis_time_unit,
     document,
     label_layer,
     limit_layers,
@@ -29,6 +26,15 @@ from seatrial.reports.chart import (
     side_labels,
 )
 from seatrial.reports.checks import busiest
+from seatrial.reports.time_axis import (
+    Row,
+    bin_rows,
+    known_values,
+    last_value,
+    line_layer,
+    stage_layers,
+    time_channel,
+)
 from seatrial.reports.view import TrialView
 from seatrial.units import MS
 
@@ -36,7 +42,6 @@ __all__ = ["ERROR_KINDS", "cpu_chart", "error_chart", "lag_chart", "load_chart",
 
 Say = Callable[..., str]
 Documents = dict[str, dict[str, Any]]
-Row = dict[str, float | bool | None]
 
 MS_LABEL = (
     "datum.value >= 60000 ? format(datum.value/60000, '~g') + ' min' : "
@@ -48,98 +53,6 @@ ERROR_KINDS = tuple(outcome.label for outcome in Outcome if outcome is not Outco
 _BROAD_LOG_RANGE = 12.0
 
 
-def _duration_ns(view: TrialView) -> int:
-    """Return the length of the trial's time axis."""
-    ends = [span.end_ns or span.start_ns for span in view.spans]
-    if view.timeline is not None and view.timeline.height:
-        last = view.timeline.drop_nulls("width_ns").select((pl.col("at_ns") + pl.col("width_ns")).max()).item()
-        ends.append(int(last or 0))
-    return max([*ends, 1])
-
-
-def _time(view: TrialView, say: Say) -> tuple[dict[str, Any], float]:
-    """Return the channel of the time axis and the nanoseconds in its unit."""
-    duration = _duration_ns(view)
-    unit, size = axis_time_unit(duration)
-    channel = {
-        "field": "t",
-        "type": "quantitative",
-        "scale": {"domain": [0, duration / size], "nice": False},
-        "axis": {"title": say(f"axis.time.{unit}"), "tickCount": 8, "labelExpr": "format(datum.value, ',~g')"},
-    }
-    return channel, size
-
-
-def _stage_layers(view: TrialView, time: dict[str, Any], size: float, layout: Layout, say: Say) -> list[Layer]:
-    """Return the borders and names of the stages, and the warm-up as a shaded stretch."""
-    layers: list[Layer] = []
-    per_unit = layout.width / time["scale"]["domain"][1]
-    warm = [{"t": s.start_ns / size, "to": (s.start_ns + s.warmup_ns) / size} for s in view.spans if s.warmup_ns]
-    if warm:
-        layers.append(
-            {
-                "data": {"values": warm},
-                "mark": {"type": "rect", "fill": "var(--shade)", "clip": True},
-                "encoding": {"x": time, "x2": {"field": "to"}},
-            }
-        )
-        rows = [{"px": w["t"] * per_unit + 4, "py": -8, "text": say("chart.warmup"), "colour": SOFT} for w in warm]
-        layers.append(label_layer(rows, align="left", fontSize=11))
-    if len(view.spans) > 1:
-        layers.append(
-            {
-                "data": {"values": [{"t": s.start_ns / size} for s in view.spans]},
-                "mark": {"type": "rule", "stroke": GRID, "strokeWidth": 1},
-                "encoding": {"x": time},
-            }
-        )
-        shortest = min((b.start_ns - a.start_ns) / size for a, b in itertools.pairwise(view.spans)) * per_unit
-        every = max(1, -(-46 // max(1, int(shortest))))
-        rows = [
-            {"px": round(s.start_ns / size * per_unit + 3, 1), "py": -8, "text": s.name, "colour": SOFT}
-            for s in view.spans[::every]
-        ]
-        layers.append(label_layer(rows, align="left", fontSize=11))
-    return layers
-
-
-def _rows(view: TrialView, size: float, columns: Sequence[str], scale: float = 1.0) -> list[Row]:
-    """Return one row per bin, placed at the bin's middle; gaps have nulls."""
-    if view.timeline is None:
-        return []
-    middle = (pl.col("at_ns") + pl.col("width_ns").fill_null(0) / 2) / size
-    numbers = [
-        (pl.col(c) * scale).cast(pl.Float64).round(4).alias(c) if not c.endswith("at_least") else pl.col(c)
-        for c in columns
-    ]
-    return view.timeline.select(middle.round(4).alias("t"), *numbers).to_dicts()
-
-
-def _line(rows: list[Row], field: str, time: dict[str, Any], axis: Axis, colour: str, width: float = 2) -> Layer:
-    """Return a line that breaks at gaps; few bins are dotted, or a lone one would not be seen."""
-    values = [{"t": row["t"], field: row[field]} for row in rows]
-    return {
-        "data": {"values": values},
-        "mark": {
-            "type": "line",
-            "stroke": colour,
-            "strokeWidth": width,
-            "strokeJoin": "round",
-            "clip": True,
-            "point": {"fill": colour, "size": 14} if len(values) <= 30 else False,
-        },
-        "encoding": {"x": time, "y": axis.encoding(field)},
-    }
-
-
-def _last(rows: list[Row], field: str) -> float:
-    return next((float(row[field]) for row in reversed(rows) if row[field] is not None), 0.0)  # type: ignore[arg-type]
-
-
-def _values(rows: list[Row], *fields: str) -> list[float]:
-    return [float(row[f]) for row in rows for f in fields if row[f] is not None]  # type: ignore[arg-type]
-
-
 def load_chart(view: TrialView, say: Say) -> Documents:
     """Return offered load, achieved load and goodput in steps per second."""
     series = (
@@ -147,14 +60,14 @@ def load_chart(view: TrialView, say: Say) -> Documents:
         ("achieved_per_s", "var(--c-achieved)", "series.achieved", 2.5),
         ("goodput_per_s", "var(--c-goodput)", "series.goodput", 1.5),
     )
-    time, size = _time(view, say)
-    rows = _rows(view, size, [field for field, *_ in series])
-    axis = linear(_values(rows, *(field for field, *_ in series)), say("axis.steps_per_s"))
+    time, size = time_channel(view, say)
+    rows = bin_rows(view, size, [field for field, *_ in series])
+    axis = linear(known_values(rows, *(field for field, *_ in series)), say("axis.steps_per_s"))
     found = {}
     for layout in LAYOUTS:
-        layers = _stage_layers(view, time, size, layout, say)
-        layers += [_line(rows, field, time, axis, colour, width) for field, colour, _, width in series]
-        labels = [(say(text), _last(rows, field), colour) for field, colour, text, _ in series]
+        layers = stage_layers(view, time, size, layout, say)
+        layers += [line_layer(rows, field, time, axis, colour, width) for field, colour, _, width in series]
+        labels = [(say(text), last_value(rows, field), colour) for field, colour, text, _ in series]
         found[layout.name] = document([*layers, side_labels(labels, axis, layout)], layout)
     return found
 
@@ -165,23 +78,25 @@ def response_chart(view: TrialView, limits: Sequence[tuple[str, float]], say: Sa
     The axis is logarithmic when figures and limits span more than a factor of twelve.
     """
     series = (("p50", "var(--c-p50)"), ("p95", "var(--c-p95)"), ("p99", "var(--c-p99)"))
-    time, size = _time(view, say)
+    time, size = time_channel(view, say)
     columns = [f"{name}_{end}" for name, _ in series for end in ("ns", "at_least")]
-    rows = _rows(view, size, columns, 1 / MS)
+    rows = bin_rows(view, size, columns, 1 / MS)
     lines = [(text, value / MS) for text, value in limits]
-    shown = _values(rows, *(f"{name}_ns" for name, _ in series)) + [value for _, value in lines]
+    shown = known_values(rows, *(f"{name}_ns" for name, _ in series)) + [value for _, value in lines]
     positive = [value for value in shown if value > 0]
     broad = bool(positive) and max(positive) / min(positive) > _BROAD_LOG_RANGE
     axis = logarithmic(positive, "", MS_LABEL) if broad else linear(shown, "", MS_LABEL)
     found = {}
     for layout in LAYOUTS:
-        layers = _stage_layers(view, time, size, layout, say)
+        layers = stage_layers(view, time, size, layout, say)
         layers += _mostly_unanswered(view, time, size)
         known = [{**row, **{f"{n}_ns": None for n, _ in series if row[f"{n}_at_least"]}} for row in rows]
-        layers += [_line(known, f"{name}_ns", time, axis, colour, 1.8) for name, colour in series]
+        layers += [line_layer(known, f"{name}_ns", time, axis, colour, 1.8) for name, colour in series]
         layers += [layer for name, colour in series for layer in _at_least(rows, name, time, axis, colour)]
         layers += limit_layers(lines, axis, layout)
-        labels = [(n, _last(known, f"{n}_ns") or _last(rows, f"{n}_ns"), colour) for n, colour in reversed(series)]
+        labels = [
+            (n, last_value(known, f"{n}_ns") or last_value(rows, f"{n}_ns"), colour) for n, colour in reversed(series)
+        ]
         found[layout.name] = document([*layers, side_labels(labels, axis, layout)], layout)
     return found
 
@@ -218,7 +133,7 @@ def _at_least(rows: list[Row], name: str, time: dict[str, Any], axis: Axis, colo
 def error_chart(view: TrialView, say: Say) -> Documents:
     """Return one strip per kind of error that occurred: its rate over time, each to its own scale, with its count."""
     kinds = [kind for kind in ERROR_KINDS if view.outcomes.get(kind)]
-    time, size = _time(view, say)
+    time, size = time_channel(view, say)
     bars: list[dict[str, Any]] = []
     strip, gap = 30, 24
     for index, kind in enumerate(kinds):
@@ -257,7 +172,7 @@ def error_chart(view: TrialView, say: Say) -> Documents:
             "mark": {"type": "rule", "stroke": GRID},
             "encoding": {"y": {"field": "floor", "type": "quantitative", "scale": None, "axis": None}},
         }
-        stages = _stage_layers(view, time, size, layout, say)
+        stages = stage_layers(view, time, size, layout, say)
         found[base.name] = document([*stages, ground, layer, label_layer(rows, align="left")], layout)
     return found
 
@@ -285,7 +200,7 @@ def _strip(view: TrialView, kind: str, size: float, floor: float, height: float)
 
 def cpu_chart(view: TrialView, limit: float | None, say: Say) -> Documents:
     """Return the busiest worker's CPU share, mean over ten seconds, and the machine's, with the policy's limit."""
-    time, size = _time(view, say)
+    time, size = time_channel(view, say)
     if view.health is None:
         return {}
     worker: list[Row] = [
@@ -293,18 +208,18 @@ def cpu_chart(view: TrialView, limit: float | None, say: Say) -> Documents:
     ]
     by_time = view.health.group_by("at_ns").agg(pl.col("machine_cpu").mean()).sort("at_ns")
     machine: list[Row] = [{"t": round(at / size, 4), "machine": round(cpu, 4)} for at, cpu in by_time.iter_rows()]
-    top = max([1.0, *_values(worker, "cpu"), *_values(machine, "machine")])
+    top = max([1.0, *known_values(worker, "cpu"), *known_values(machine, "machine")])
     axis = Axis(0, top * 1.06, False, (0, 0.25, 0.5, 0.75, 1.0), "", SHARE_LABEL)
     limits = [] if limit is None else [(say("limit.cpu", limit=f"{limit * 100:g} %"), limit)]
     found = {}
     for base in LAYOUTS:
         layout = Layout(base.name, base.total, base.left, base.right, base.top, base.bottom, 140)
-        layers = _stage_layers(view, time, size, layout, say)
-        layers += [_line(machine, "machine", time, axis, "var(--c-offered)", 1.5)]
-        layers += [_line(worker, "cpu", time, axis, "var(--c-achieved)", 2), *limit_layers(limits, axis, layout)]
+        layers = stage_layers(view, time, size, layout, say)
+        layers += [line_layer(machine, "machine", time, axis, "var(--c-offered)", 1.5)]
+        layers += [line_layer(worker, "cpu", time, axis, "var(--c-achieved)", 2), *limit_layers(limits, axis, layout)]
         labels = [
-            (say("series.machine"), _last(machine, "machine"), "var(--c-offered)"),
-            (say("series.worker"), _last(worker, "cpu"), "var(--c-achieved)"),
+            (say("series.machine"), last_value(machine, "machine"), "var(--c-offered)"),
+            (say("series.worker"), last_value(worker, "cpu"), "var(--c-achieved)"),
         ]
         found[base.name] = document([*layers, side_labels(labels, axis, layout)], layout)
     return found
@@ -312,9 +227,9 @@ def cpu_chart(view: TrialView, limit: float | None, say: Say) -> Documents:
 
 def lag_chart(view: TrialView, limit_ns: float | None, say: Say) -> Documents:
     """Return the p99 of send lag over time with the policy's limit; nothing when nothing was sent."""
-    time, size = _time(view, say)
-    rows = _rows(view, size, ["send_lag_p99_ns"], 1 / MS)
-    values = _values(rows, "send_lag_p99_ns")
+    time, size = time_channel(view, say)
+    rows = bin_rows(view, size, ["send_lag_p99_ns"], 1 / MS)
+    values = known_values(rows, "send_lag_p99_ns")
     if not values:
         return {}
     limits = [] if limit_ns is None else [(say("limit.lag", limit=_ms(limit_ns / MS)), limit_ns / MS)]
@@ -331,9 +246,12 @@ def lag_chart(view: TrialView, limit_ns: float | None, say: Say) -> Documents:
     found = {}
     for base in LAYOUTS:
         layout = Layout(base.name, base.total, base.left, base.right, base.top, base.bottom, 140)
-        layers = [*_stage_layers(view, time, size, layout, say), _line(held, "lag", time, axis, "var(--c-achieved)")]
+        layers = [
+            *stage_layers(view, time, size, layout, say),
+            line_layer(held, "lag", time, axis, "var(--c-achieved)"),
+        ]
         layers += limit_layers(limits, axis, layout)
-        labels = [(say("series.lag"), _last(held, "lag"), "var(--c-achieved)")]
+        labels = [(say("series.lag"), last_value(held, "lag"), "var(--c-achieved)")]
         found[base.name] = document([*layers, side_labels(labels, axis, layout)], layout)
     return found
 

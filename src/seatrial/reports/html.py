@@ -42,6 +42,7 @@ __all__ = ["render_html"]
 
 MAX_DIAGNOSTICS, MAX_ENVIRONMENT, MAX_SUBJECTS, MAX_EVENTS = 30, 120, 12, 80
 FIRST_REASONS = 3
+KINDS = ("load", "stress", "spike", "soak", "recovery", "scalability")
 _KEPT = {True: "true", False: "false", None: "none"}
 
 
@@ -120,7 +121,7 @@ def _objective_rows(view: ReportView, say: Say) -> list[dict[str, Any]]:
 
 
 def _trial(trial: TrialView, view: ReportView, language: Language, say: Say) -> dict[str, Any]:
-    kind = say(f"kind.{trial.kind if trial.kind in ('load', 'stress') else 'other'}")
+    kind = say(f"kind.{trial.kind if trial.kind in KINDS else 'other'}")
     run_says = set(_sentences(view.verdict.reasons, language))
     verdict = relied_on(trial.verdict) if trial.verdict else None
     reasons = _sentences(verdict.reasons, language) if verdict else []

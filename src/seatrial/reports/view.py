@@ -18,7 +18,7 @@ from seatrial.model.plan import Plan, trial_slug
 from seatrial.model.policy import Policy
 from seatrial.model.release import Release
 from seatrial.model.sample import SESSION_STRIDE, Outcome
-from seatrial.model.trial import LoadTrial, Trial
+from seatrial.model.trial import StressTrial, Trial
 from seatrial.model.verdict import RunVerdict, TrialVerdict
 from seatrial.reports.checks import Check, health_checks
 from seatrial.reports.reading import Diagnostic, Missing, Reader
@@ -56,7 +56,7 @@ class TrialView:
     Attributes:
         index: In the plan.
         name: Distinct in the run.
-        kind: ``load`` or ``stress``.
+        kind: As the plan has it, such as ``load``; empty when nothing tells.
         verdict: None when the run was never judged on it: it did not take place.
         trial: As the plan has it; None when the plan can't be read.
         log: What the journal says.
@@ -179,7 +179,7 @@ def _trial(
         health = health.with_columns(pl.col("at_ns") - start_ns)
     return replace(
         view,
-        spans=_spans(log, trial, plan, start_ns),
+        spans=_spans(log, trial, plan, verdict, start_ns),
         health=health,
         diagnostics=reader.diagnostics(slug),
         checks=health_checks(policy, trial, log, records, health),
@@ -243,16 +243,22 @@ def _without_tail_rates(frame: pl.DataFrame, load_end_ns: int | None) -> pl.Data
     return frame.with_columns(pl.when(pl.col("at_ns") < load_end_ns).then(pl.col(rate)).alias(rate) for rate in rates)
 
 
-def _spans(log: TrialLog, trial: Trial | None, plan: Plan | None, start_ns: int) -> tuple[Span, ...]:
-    names = [stage.name for stage in trial.stages(log.trial, plan)] if trial and plan else []
-    warmup_ns = trial.unjudged_ns if isinstance(trial, LoadTrial) else 0
+def _spans(
+    log: TrialLog, trial: Trial | None, plan: Plan | None, verdict: TrialVerdict | None, start_ns: int
+) -> tuple[Span, ...]:
+    """Return the stages in time, named by the verdict; those that it does not know, by the plan as far as that can."""
+    names: dict[int, str] = {}
+    searches = isinstance(trial, StressTrial) and trial.within is not None
+    if trial and plan and not searches:  # which levels a search offers is in no plan
+        names = {stage.index: stage.name for stage in trial.stages(log.trial, plan)}
+    names |= {stage.index: stage.name for stage in verdict.stages} if verdict else {}
     return tuple(
         Span(
             index=stage.index,
-            name=names[stage.index] if stage.index < len(names) else str(stage.index + 1),
+            name=names.get(stage.index, str(stage.index + 1)),
             start_ns=stage.started_ns - start_ns,
             end_ns=None if stage.load_end_ns is None else stage.load_end_ns - start_ns,
-            warmup_ns=warmup_ns,
+            warmup_ns=trial.unjudged_ns if trial else 0,
         )
         for stage in log.stages
     )

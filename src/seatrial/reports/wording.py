@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from seatrial.errors import SeatrialError
@@ -23,6 +24,7 @@ __all__ = [
     "measured",
     "measured_of",
     "objective_text",
+    "period_name",
     "phase_lines",
     "quantity",
     "relied_on",
@@ -59,14 +61,17 @@ class Gauge:
 def relied_on(trial: TrialVerdict) -> TrialVerdict:
     """Return a trial's verdict with nothing in it that could be taken as good news from an INVALID trial.
 
-    There no limit was kept, no level held or broke, no capacity was found and nobody was patient, whatever the figures
-    look like.
+    There no limit was kept, no level held or broke, no capacity was found, nothing came back, drifted or grew, and
+    nobody was patient, whatever the figures look like.
     """
     if trial.verdict is not Verdict.INVALID:
         return trial
     objectives = tuple(result.model_copy(update={"verdict": Verdict.INVALID}) for result in trial.objectives)
     stages = tuple(stage.model_copy(update={"held": None}) for stage in trial.stages)
-    return trial.model_copy(update={"objectives": objectives, "stages": stages, "capacity": None, "retries": None})
+    return trial.model_copy(update={"objectives": objectives, "stages": stages, **dict.fromkeys(_NOT_RELIED_ON)})
+
+
+_NOT_RELIED_ON = ("capacity", "retries", "knee", "collapse", "usl", "recovery", "drift", "sizes")
 
 
 def quantity(value: float, unit: str) -> str:
@@ -194,6 +199,15 @@ def time_limits(results: tuple[Objective, ...], say: Say, *, quantile: float | N
         and o.journey is None
         and (quantile is None or abs(o.quantile - quantile) < 1e-9)
     ]
+
+
+_PERIOD = re.compile(r"(calm|burst|after burst|before|overload|fault|after)( \d+)?")
+
+
+def period_name(name: str, say: Say) -> str:
+    """Return the name of a period, or of the disturbance that it is, in the page's language."""
+    known = _PERIOD.fullmatch(name)
+    return name if known is None else say(f"period.{known[1].replace(' ', '_')}") + (known[2] or "")
 
 
 def time_or_unknown(ns: float | None, say: Say) -> str:
