@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.truth.cases import recovery
 from tests.truth.services import aging, clients, exact, queues
-from tests.verdict.made import Int64, Law, plan_of, stress
+from tests.verdict.made import Int64, Law, make, plan_of, stress
 
 from seatrial.model.profile import Stage
 from seatrial.units import MS, SECOND
@@ -139,3 +140,9 @@ def test_a_stampede_fetches_as_often_as_expected() -> None:
         key = np.random.default_rng(100 + seed).integers(0, 200, len(at))
         shares.append(clients.misses(at, key, 200, 2 * SECOND).mean())
     assert np.mean(shares) == pytest.approx(exact.stampede_share(200, 100, 2, over), rel=0.02)
+
+
+def test_a_backlog_is_worked_off_when_the_balance_of_rates_says() -> None:
+    made = make(recovery._plan(["recovery time <= 1m"], 1), queues.md1(60), seed=2)
+    assert recovery._last_bad_s(made) == pytest.approx(recovery.drained_s(60), rel=0.1)
+    assert recovery.drained_s(60) == 174

@@ -75,7 +75,8 @@ def case(
         scaled = truth * (1e9 if sentence is not errors else 1)
         above = value.upper is None or value.upper >= scaled
         holds = above and value.lower is not None and value.lower <= scaled
-        return letters | {"covered": yes(holds), "warm": yes(verdict.stages[0].warm_up is not None)}
+        letters |= {"covered": yes(holds), "warm": yes(verdict.stages[0].warm_up is not None)}
+        return {figure.question: letters[figure.question] for figure in figures} | {"on it": letters["on it"]}
 
     plan = f"{limit}, {RATE}/s, {hold_s // 60} min judged after {warmup_s} s"
     return Case(name, GROUP, service, plan, trial, figures, quick=max(1, 12 * 600 // hold_s))
