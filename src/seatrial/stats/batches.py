@@ -124,7 +124,7 @@ class Batched:
         return min(most, float(min(k, n - k)))
 
     def plain_effect(self, hits: Int64) -> float:
-        """Return d over twenty batches, at least 1, with nothing added for how badly it is known.
+        """Return d over ten batches, at least 1, with nothing added for how badly it is known.
 
         It is for those who pool it over many samples; a bound of one sample needs :meth:`effect`.
 
@@ -133,7 +133,7 @@ class Batched:
         """
         n, k = self.count, int(hits.sum())
         size, hit = self.sizes, hits
-        while len(size) > 2 * COARSEST:
+        while len(size) > COARSEST:
             size, hit = size.reshape(-1, 2).sum(axis=1), hit.reshape(-1, 2).sum(axis=1)
         batches = int((size > 0).sum())
         if k in (0, n) or batches < 2:

@@ -18,7 +18,7 @@ chance had one long queue shows a large p and a large d together, so that weight
 the lucky ones. So log d is smoothed: a line in x that does not fall. What this leaves out, the bend of the curve too,
 shows as residuals. With f = sum(w) - 2 degrees of freedom,
 
-    phi = (10 + sum of squared Pearson residuals) / (10 + f)
+    phi = max(1, (10 + sum of squared Pearson residuals) / (10 + f))
 
 pools them with the variance that was measured within levels, at the weight of ten degrees of freedom (Smyth,
 *Statistical Applications in Genetics and Molecular Biology* 3 (2004)), and Student's t has 10 + f.
@@ -104,7 +104,7 @@ class Crossing:
         lower: Lower bound, zero or more.
         upper: Upper bound.
         near: How many levels lie within 15 % of the estimate.
-        dispersion: phi; near 1 where the curve and the measured variances fit.
+        dispersion: phi; 1 where the curve and the measured variances fit.
     """
 
     estimate: float
@@ -190,7 +190,7 @@ def _crossing(loads: list[float], beyond: list[bool], target: float, fit: Fit, c
         return None
     line, found, middle, scale = settled
     freedom = max(line.weight - 2, 0.0)
-    phi = (_KNOWN_WITHIN + line.pearson) / (_KNOWN_WITHIN + freedom)
+    phi = max(1.0, (_KNOWN_WITHIN + line.pearson) / (_KNOWN_WITHIN + freedom))
     t = float(stdtrit(_KNOWN_WITHIN + freedom, (1 + confidence) / 2))
     bounds = _fieller(line, phi * t * t, target)
     if bounds is None:

@@ -13,7 +13,7 @@ replays it from the records.
    15 %: half the interval away, at least half of ``within`` and at most 8 % of the estimate. Levels on both sides tell
    the slope; close by, the curve does not bend.
 
-It ends when the interval is no wider than ``within`` with four levels within 15 % of the estimate and six in all, when
+It ends when the interval is no wider than ``within`` with six levels within 15 % of the estimate, when
 all of ``most`` are spent, or when the top has held and nothing is left to narrow. Levels are multiples of ``within``/8,
 so that the last bits of a fit choose nothing.
 """
@@ -33,7 +33,7 @@ from seatrial.verdict.stress import Decision
 
 __all__ = ["AdaptiveSearch"]
 
-_GRID, _FEWEST, _FEWEST_NEAR = 8, 6, 4
+_GRID, _FEWEST_NEAR = 8, 6
 _WIDE, _NEAR, _FARTHEST = 4.0, 0.15, 0.08
 _TINY = 1e-9
 
@@ -89,7 +89,7 @@ class AdaptiveSearch:
         found = capacity_of_search(self._trial, self._levels, self._confidence)
         near = fitted_near(self._trial, self._levels, self._confidence)
         if near is not None and found.lower is not None and found.upper is not None:
-            enough = near >= _FEWEST_NEAR and len(self._levels) >= _FEWEST
+            enough = near >= _FEWEST_NEAR
             if enough and found.upper - found.lower <= self._within + _TINY:
                 return None
         rising = self._rising()
