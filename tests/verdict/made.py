@@ -19,6 +19,7 @@ from seatrial.model.plan import Plan
 from seatrial.model.policy import Policy
 from seatrial.model.profile import Stage
 from seatrial.model.sample import NEVER, SESSION_STRIDE, Outcome
+from seatrial.samples.telemetry import empty_telemetry
 from seatrial.units import MS, SECOND
 from seatrial.verdict.inputs import HEALTH_SCHEMA, RECORD_SCHEMA, TrialData, timetable
 from seatrial.verdict.search import search_of
@@ -236,11 +237,12 @@ class Made:
     ending: Ending = Ending.COMPLETED
     details: tuple[str, ...] = ()
     policy: Policy = field(default=POLICY)
+    telemetry: pl.DataFrame = field(default_factory=empty_telemetry)
 
     @property
     def data(self) -> TrialData:
         log = TrialLog(self.trial, self.workers, self.stages, self.decisions, self.ending, self.details)
-        return TrialData(log, self.records, self.health)
+        return TrialData(log, self.records, self.health, telemetry=self.telemetry)
 
     def but(self, **changes: Any) -> Made:
         return replace(self, **changes)

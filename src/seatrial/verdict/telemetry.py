@@ -112,7 +112,11 @@ def _problem(plan: Plan, frame: pl.DataFrame) -> str | None:
         return "missing (no such reason)"
     if not (frame["value"].is_null() == (frame["missing"] != int(Missing.NO))).all():
         return "value (does not agree with missing)"
-    return None if frame["value"].drop_nulls().is_finite().all() else "value (not finite)"
+    if not frame["value"].drop_nulls().is_finite().all():
+        return "value (not finite)"
+    # A reading that is repeated would stand in for one that is missing.
+    there = frame.filter(pl.col("missing") == int(Missing.NO)).select("series", "at_ns")
+    return "at_ns (one reading twice)" if there.is_duplicated().any() else None
 
 
 def readings_of(plan: Plan, frame: pl.DataFrame, name: str, spans: tuple[Span, ...]) -> Readings | None:
