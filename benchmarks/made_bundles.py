@@ -8,6 +8,7 @@ service whose speed wanders: neighbours are alike, as they are under load.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -222,3 +223,7 @@ def _rest(folder: Path, plan: Plan, slug: str, stage: Stage, tally: _Tally) -> N
     }
     for name, document in documents.items():
         (folder / name).write_text(json.dumps(document))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{make_bundle(Path(sys.argv[1]), int(sys.argv[2]))}\n")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.assessing import assess
 from benchmarks.holding import Holding, hold
 from benchmarks.parsers import UnreadableReportError
 from benchmarks.profiling import profile
@@ -32,6 +33,7 @@ class Context:
         say: Told what is going on.
         sessions: How many think at once in ``sessions``.
         held: How many connections are held in ``connections``.
+        assessed: Records of the largest bundle in ``assess``.
         flame_graph: Where ``profile`` draws.
     """
 
@@ -42,6 +44,7 @@ class Context:
     say: Callable[[str], None]
     sessions: int
     held: int
+    assessed: int
     flame_graph: Path
 
     def able(self, kind: str) -> list[Tool]:
@@ -119,6 +122,11 @@ def _scaling(context: Context) -> None:
     context.document["scaling"] = scaling(context.runner, context.say)
 
 
+def _assess(context: Context) -> None:
+    runner = context.runner
+    context.document["assess"] = assess(runner.source, context.assessed, runner.settings.cores, context.say)
+
+
 def _profile(context: Context) -> None:
     saturation = context.bench.saturated(TOOLS["ours"], "journey", False)
     context.document["profile"] = profile(context.runner, saturation, context.flame_graph, context.say)
@@ -135,12 +143,13 @@ PARTS: dict[str, Callable[[Context], None]] = {
     "connections": _connections,
     "start": _start,
     "scaling": _scaling,
+    "assess": _assess,
     "profile": _profile,
 }
 ON_REQUEST = frozenset({"profile"})
 """Taken only where ``PARTS`` names them."""
 
-_OF_OURS = frozenset({"lag", "handshakes", "sessions", "connections", "start", "scaling", "profile"})
+_OF_OURS = frozenset({"lag", "handshakes", "sessions", "connections", "start", "scaling", "assess", "profile"})
 
 
 def take(context: Context, names: list[str], save: Callable[[], object]) -> None:

@@ -100,6 +100,8 @@ def _sections(document: Row) -> list[str]:
         parts += ["## Held at once, two workers\n", tables.table(tables.HELD_HEAD, tables.held_rows(held))]
     if found := document.get("start"):
         parts += ["## From the command to the first request\n", *tables.start_lines(found)]
+    if rows := document.get("assess"):
+        parts += ["## seatrial assess, all cores\n", tables.table(tables.ASSESS_HEAD, tables.assess_rows(rows))]
     if found := document.get("scaling"):
         parts += ["## Two workers against one\n", *tables.scaling_lines(found)]
     return parts

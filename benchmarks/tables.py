@@ -10,6 +10,7 @@ __all__ = [
     "HELD_HEAD",
     "PACED_HEAD",
     "SPEED_HEAD",
+    "assess_rows",
     "delay_rows",
     "freeze_rows",
     "held_rows",
@@ -136,6 +137,24 @@ def start_lines(start: Row) -> list[str]:
     for name, key in (("the run's own process", "parent_imports_ms"), ("a worker", "worker_imports_ms")):
         lines += [f"What {name} loads:\n", table(["package", "ms"], import_rows(start[key]))]
     return lines
+
+
+ASSESS_HEAD = ["records", "bundle", "seconds", "CPU seconds", "most memory", "verdict"]
+
+
+def assess_rows(rows: list[Row]) -> list[list[str]]:
+    """Return the cells of the part ``assess``."""
+    return [
+        [
+            f"{row['records']:,}",
+            f"{row['bundle_bytes'] / 1e6:,.0f} MB",
+            f"{row['wall_s']:.1f}",
+            f"{row['cpu_s']:.1f}",
+            f"{row['peak_bytes'] / 1e6:,.0f} MB",
+            row["verdict"],
+        ]
+        for row in rows
+    ]
 
 
 def scaling_lines(found: Row) -> list[str]:

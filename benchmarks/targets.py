@@ -134,10 +134,20 @@ def _truths(document: Row) -> list[Target]:
     ]
 
 
+def _assessments(document: Row) -> list[Target]:
+    by_size = {round(row["records"], -6): row for row in document.get("assess") or []}
+    ten, hundred = by_size.get(10_000_000, {}), by_size.get(100_000_000, {})
+    return [
+        Target("assess 10 million records: time", 15, True, _maybe(lambda: ten["wall_s"]), "s"),
+        Target("assess 10 million records: memory", 1, True, _maybe(lambda: ten["peak_bytes"] / 1e9), "GB", 2),
+        Target("assess 100 million records: memory", 1, True, _maybe(lambda: hundred["peak_bytes"] / 1e9), "GB", 2),
+    ]
+
+
 def _of_ours(rows: list[Row]) -> Row:
     return next((row for row in rows if row["tool"] == "ours"), {})
 
 
 def targets(document: Row) -> list[Target]:
     """Return every figure that is asked for, with what this run measured of it."""
-    return [*_speeds(document), *_times(document), *_sizes(document), *_truths(document)]
+    return [*_speeds(document), *_times(document), *_sizes(document), *_truths(document), *_assessments(document)]
