@@ -62,7 +62,22 @@ class StageColumns:
 
     def take(self, mask: Bool) -> StageColumns:
         """Return the records of ``mask``; itself when that is all of them."""
-        return self if mask.all() else StageColumns(*(getattr(self, name)[mask] for name in NEEDED))
+        if mask.all():
+            return self
+        place = np.flatnonzero(mask)
+        if len(place) and int(place[-1]) - int(place[0]) + 1 == len(
+            place
+        ):  # without a gap: nothing is picked one by one
+            return self.rows(int(place[0]), int(place[-1]) + 1)
+        return self.picked(place)
+
+    def picked(self, place: Int64) -> StageColumns:
+        """Return the records of some rows, by their numbers."""
+        return StageColumns(*(getattr(self, name)[place] for name in NEEDED))
+
+    def rows(self, first: int, end: int) -> StageColumns:
+        """Return the records from one row up to another, without copying them."""
+        return StageColumns(*(getattr(self, name)[first:end] for name in NEEDED))
 
     def parts(self) -> Iterator[StageColumns]:
         """Yield itself: all of them are there."""

@@ -135,6 +135,26 @@ def _edges(blocks: Counter[int], most: int) -> Int64:
     return np.array(edges, dtype=np.int64)
 
 
+def _pieces(columns: StageColumns, mask: Bool) -> list[StageColumns]:
+    """Return the records of ``mask`` in up to three pieces: rows without a gap are taken as they are.
+
+    Sessions come nearly in their order, so a range is a long run of a chunk and some rows before or after it among
+    those of its neighbours. A run that is less than half of the chunk is copied: it would hold all of it.
+    """
+    place = np.flatnonzero(mask)
+    if not len(place):
+        return []
+    first, end = int(place[0]), int(place[-1]) + 1
+    others = np.flatnonzero(~mask[first:end])
+    runs = [(first, end)] if not len(others) else [(first, first + int(others[0])), (first + int(others[-1]) + 1, end)]
+    begin, stop = max(runs, key=lambda run: run[1] - run[0])
+    if 2 * (stop - begin) < len(columns):
+        return [columns.picked(place)]
+    low, high = np.searchsorted(place, [begin, stop], side="left").tolist()
+    pieces = [columns.picked(place[:low]), columns.rows(begin, stop), columns.picked(place[high:])]
+    return [piece for piece in pieces if len(piece)]
+
+
 class _Waiting:
     """Records that were read and wait for the rest of their range; those of the last ranges are dropped beyond a bound.
 
@@ -145,7 +165,7 @@ class _Waiting:
 
     def __init__(self, edges: Int64, most: int) -> None:
         self._edges, self._most, self._held = edges, most, 0
-        self._pieces: dict[int, dict[Chunk, StageColumns]] = {}
+        self._pieces: dict[int, dict[Chunk, list[StageColumns]]] = {}
         self._seen: dict[int, set[Chunk]] = {}
 
     def has(self, place: int, chunk: Chunk) -> bool:
@@ -159,11 +179,11 @@ class _Waiting:
         for place in range(first, last + 1):
             if self.has(place, chunk):
                 continue
-            piece = columns.take(of == place)
+            pieces = _pieces(columns, of == place)
             self._seen.setdefault(place, set()).add(chunk)
-            if len(piece):
-                self._pieces.setdefault(place, {})[chunk] = piece
-                self._held += len(piece)
+            if pieces:
+                self._pieces.setdefault(place, {})[chunk] = pieces
+                self._held += sum(map(len, pieces))
         # A chunk that holds nothing between its lowest and its highest range was looked for there as well.
         while self._held > self._most and (later := max(self._pieces, default=current)) > current:
             self._forget(later)
@@ -171,8 +191,9 @@ class _Waiting:
     def _forget(self, place: int) -> list[StageColumns]:
         self._seen.pop(place, None)
         found = self._pieces.pop(place, {})
-        self._held -= sum(map(len, found.values()))
-        return [found[chunk] for chunk in sorted(found, key=lambda chunk: chunk.start)]
+        pieces = [piece for chunk in sorted(found, key=lambda chunk: chunk.start) for piece in found[chunk]]
+        self._held -= sum(map(len, pieces))
+        return pieces
 
     def take(self, place: int) -> StageColumns:
         """Return the records of a range, which must be complete, and let it go."""
