@@ -12,13 +12,14 @@ Each limit gives its own recovery; the slowest counts, and the worst state.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom
+from scipy.special import bdtr, bdtrik
 
 from seatrial.model.objective import Metric, Objective
 from seatrial.model.plan import Plan
@@ -161,9 +162,17 @@ def _allowed(share: float) -> Callable[[int], int]:
 
     @cache
     def allowed(count: int) -> int:
-        return max(least(count), int(binom.ppf(_CHANCE, count, share))) if count else 0
+        return max(least(count), _quantile_of_binomial(_CHANCE, count, share)) if count else 0
 
     return allowed
+
+
+def _quantile_of_binomial(chance: float, count: int, share: float) -> int:
+    """Return the least k with P(Bin(count, share) <= k) >= chance; ``scipy.stats`` has it too, and loads for long."""
+    if not 0 < share < 1:
+        return count if share else 0
+    place = math.ceil(float(bdtrik(chance, count, share)))
+    return place - 1 if place > 0 and bool(bdtr(place - 1, count, share) >= chance) else place
 
 
 def _hysteresis(judged: StageColumns, of: Disturbance, after_ns: float, confidence: float) -> Bounded | None:
