@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from seatrial.sandbox.faults import App, Board, FaultLayer
+from seatrial.sandbox.metrics import CONTENT_TYPE, Traffic, metrics_page
 from seatrial.sandbox.problems import Refusal, SandboxError
 from seatrial.sandbox.service import Booking
 from seatrial.sandbox.switches import parse_switches
@@ -70,9 +71,10 @@ def _token(request: Request) -> str:
 class _Desk:
     """The HTTP face of the service: one method for each path."""
 
-    def __init__(self, booking: Booking, board: Board, *, allow_faults: bool) -> None:
+    def __init__(self, booking: Booking, board: Board, traffic: Traffic, *, allow_faults: bool) -> None:
         self._booking = booking
         self._board = board
+        self._traffic = traffic
         self._allow_faults = allow_faults
 
     def routes(self) -> list[Route]:
@@ -84,6 +86,7 @@ class _Desk:
             Route("/bookings", self.bookings, methods=["GET", "POST"]),
             Route("/health", self.health, methods=["GET"]),
             Route("/audit", self.audit, methods=["GET"]),
+            Route("/metrics", self.metrics, methods=["GET"]),
             Route("/faults", self.faults, methods=["GET", "POST"]),
         ]
 
@@ -122,6 +125,10 @@ class _Desk:
     async def audit(self, request: Request) -> Response:
         count, double_booked = self._booking.audit()
         return _answer({"bookings": count, "double_booked": double_booked})
+
+    async def metrics(self, request: Request) -> Response:
+        page = metrics_page(self._traffic, queue=self._booking.waiting, bookings=self._booking.booked)
+        return Response(page, headers={"content-type": CONTENT_TYPE})
 
     async def faults(self, request: Request) -> Response:
         if not self._allow_faults:
@@ -163,5 +170,6 @@ def make_app(booking: Booking, board: Board, *, allow_faults: bool) -> App:
         Refusal: _refused,
         HTTPException: _lost,
     }
-    routes = _Desk(booking, board, allow_faults=allow_faults).routes()
-    return FaultLayer(Starlette(routes=routes, exception_handlers=handlers), board)
+    traffic = Traffic()
+    routes = _Desk(booking, board, traffic, allow_faults=allow_faults).routes()
+    return FaultLayer(Starlette(routes=routes, exception_handlers=handlers), board, traffic)

@@ -1,7 +1,7 @@
 """The faults that the service can be told to show, and the switchboard that says which.
 
-:class:`FaultLayer` wraps the application. ``/audit`` and ``/faults`` are back doors for whoever runs the trial: no
-fault touches them, except that a process that is gone is gone, and a reset connection carries nothing.
+:class:`FaultLayer` wraps the application. ``/audit``, ``/metrics`` and ``/faults`` are back doors for whoever runs the
+trial: no fault touches them, except that a process that is gone is gone, and a reset connection carries nothing.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Protocol
 
+from seatrial.sandbox.metrics import NO_ANSWER, Traffic
 from seatrial.sandbox.switches import Freeze, Value
 
 __all__ = ["BACK_DOORS", "CRASH_EXIT_CODE", "LEAK_LIMIT_MB", "TRANSPORT", "Board", "FaultLayer"]
 
-BACK_DOORS = frozenset({"/audit", "/faults"})
+BACK_DOORS = frozenset({"/audit", "/faults", "/metrics"})
 CRASH_EXIT_CODE = 70
 LEAK_LIMIT_MB = 1024
 TRANSPORT = "seatrial.sandbox.transport"
@@ -106,9 +107,10 @@ class Board:
 class FaultLayer:
     """An ASGI layer that shows the faults of ``board`` on every request but those to the back doors."""
 
-    def __init__(self, app: App, board: Board) -> None:
+    def __init__(self, app: App, board: Board, traffic: Traffic) -> None:
         self._app = app
         self._board = board
+        self._traffic = traffic
         self._requests = 0
         self._leak: list[bytes] = []
         self._leaked_mb = 0.0
@@ -123,24 +125,34 @@ class FaultLayer:
         crash_after = board.number("crash_after")
         if crash_after and self._requests > crash_after:
             os._exit(CRASH_EXIT_CODE)  # as a killed process ends: nothing is flushed or closed
+        traffic, code = self._traffic, NO_ANSWER
+        traffic.in_progress += 1
+        try:
+            code = await self._serve(scope, receive, send)
+        finally:
+            traffic.in_progress -= 1
+            traffic.answered[code] += 1
+
+    async def _serve(self, scope: Message, receive: Receive, send: Send) -> str:
+        """Answer, or not, and return the status that was sent whole."""
+        board = self._board
         self._grow()
         await self._thaw()
         if latency_ms := board.late_ms():
             await asyncio.sleep(latency_ms / 1000)
         if board.strikes("close_early"):
             await _hang_up(scope, receive)
-        elif board.strikes("error_rate"):
-            await _send_error(send)
-        else:
-            answer = _Answer()
-            try:
-                await self._app(scope, receive, answer.collect)
-            except Exception:
-                _log.exception("%s %s failed", scope["method"], scope["path"])
-                await _send_error(send)
-                return
-            await self._thaw()
-            await self._deliver(answer, scope, receive, send)
+            return NO_ANSWER
+        if board.strikes("error_rate"):
+            return await _send_error(send)
+        answer = _Answer()
+        try:
+            await self._app(scope, receive, answer.collect)
+        except Exception:
+            _log.exception("%s %s failed", scope["method"], scope["path"])
+            return await _send_error(send)
+        await self._thaw()
+        return await self._deliver(answer, scope, receive, send)
 
     def _grow(self) -> None:
         leak_mb = self._board.number("leak_mb_per_request")
@@ -152,16 +164,18 @@ class FaultLayer:
         while frozen_s := self._board.left_s("freeze"):
             await asyncio.sleep(frozen_s)
 
-    async def _deliver(self, answer: _Answer, scope: Message, receive: Receive, send: Send) -> None:
+    async def _deliver(self, answer: _Answer, scope: Message, receive: Receive, send: Send) -> str:
         board = self._board
         if board.strikes("garbage"):
             scope["extensions"][TRANSPORT].write(b"\x00\xffHTP/1.1 two hundred\r\n" + answer.body[:64])
             await _hang_up(scope, receive)
-        elif board.strikes("wrong_length"):
+            return NO_ANSWER
+        if board.strikes("wrong_length"):
             await send(answer.with_length(len(answer.body) + 16))
             await send({"type": "http.response.body", "body": answer.body, "more_body": True})
             await _hang_up(scope, receive)
-        elif drip_s := board.number("drip"):
+            return NO_ANSWER
+        if drip_s := board.number("drip"):
             await send(answer.start)
             size = -(-len(answer.body) // _DRIPS) or 1
             for at in range(0, len(answer.body), size):
@@ -172,6 +186,7 @@ class FaultLayer:
         else:
             await send(answer.start)
             await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+        return str(answer.start["status"])
 
 
 class _Answer:
@@ -199,8 +214,9 @@ async def _hang_up(scope: Message, receive: Receive) -> None:
         pass
 
 
-async def _send_error(send: Send) -> None:
+async def _send_error(send: Send) -> str:
     body = json.dumps({"error": "the service failed", "remedy": "Try again later."}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 500, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
+    return "500"

@@ -188,6 +188,16 @@ class Booking:
         async with self._served():
             return self._store.bookings_of(patron)
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a desk."""
+        return self._work.waiting
+
+    @property
+    def booked(self) -> int:
+        """How many bookings have been made."""
+        return self._store.booked
+
     def audit(self) -> tuple[int, list[int]]:
         """Return (bookings, court hours sold more than once), straight from the database."""
         return self._store.audit()
