@@ -19,13 +19,18 @@ import vl_convert
 
 __all__ = [
     "LAYOUTS",
+    "LIMIT",
+    "LINE_HEIGHT",
     "NARROW",
     "WIDE",
     "Axis",
+    "Flag",
     "Layout",
     "axis_time_unit",
+    "between",
     "document",
     "draw",
+    "flag_layers",
     "label_layer",
     "limit_layers",
     "linear",
@@ -122,6 +127,22 @@ def linear(values: Iterable[float], title: str, label: str | None = None, least:
     return Axis(0.0, ticks[-1], False, ticks, title, label or "format(datum.value, ',~g')")
 
 
+def between(values: Iterable[float], title: str, label: str) -> Axis:
+    """Return a linear axis just wide enough for every value; from zero where the lowest is not far above it."""
+    found = list(values) or [0.0, 1.0]
+    low, high = min(found), max(found)
+    if low < 0.4 * high and low >= 0:
+        return linear(found, title, label)
+    room = (high - low or abs(high) or 1.0) * 0.12
+    low, high = low - room, high + room
+    rough = (high - low) / 4
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * n for n in (1, 2, 2.5, 5, 10) if size * n >= rough)
+    first, last = math.ceil(low / step), math.floor(high / step)
+    ticks = tuple(round(step * i, 12) for i in range(first, last + 1))
+    return Axis(low, high, False, ticks, title, label)
+
+
 def logarithmic(values: Iterable[float], title: str, label: str) -> Axis:
     """Return a logarithmic axis that spans every value above zero, with ticks at 1, 2 and 5 or at decades."""
     positive = [value for value in values if value > 0] or [1.0]
@@ -206,6 +227,37 @@ def side_labels(series: Sequence[tuple[str, float, str]], axis: Axis, layout: La
         for (text, _, colour), place in zip(series, places, strict=True)
     ]
     return label_layer(rows, align="left", fontWeight=600)
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """An upright line with its name above the plot.
+
+    Attributes:
+        px: Where, in pixels from the plot's left.
+        text: Its name.
+        colour: Of both.
+        dashed: Whether the line is broken, as limits and bounds of time are.
+    """
+
+    px: float
+    text: str
+    colour: str
+    dashed: bool = False
+
+
+def flag_layers(flags: Sequence[Flag], layout: Layout, above: float) -> list[Layer]:
+    """Return upright lines, each with its name on a row of its own, the last one ``above`` pixels over the plot."""
+    layers: list[Layer] = []
+    for row, flag in enumerate(flags):
+        py = -above - (len(flags) - 1 - row) * LINE_HEIGHT
+        dash = (6, 4) if flag.dashed else ()
+        layers.append(upright_layer([flag.px], py - 6, layout.height, flag.colour, 1.5 if flag.dashed else 2, dash))
+        late = flag.px + text_width(flag.text, 12) + 6 > layout.width + layout.right
+        place = {"px": round(flag.px - 5 if late else flag.px + 5, 1), "py": py}
+        row_of = [{**place, "text": flag.text, "colour": flag.colour}]
+        layers.append(label_layer(row_of, align="right" if late else "left", fontWeight=600))
+    return layers
 
 
 def limit_layers(limits: Sequence[tuple[str, float]], axis: Axis, layout: Layout) -> list[Layer]:

@@ -38,7 +38,18 @@ from seatrial.reports.time_axis import (
 from seatrial.reports.view import TrialView
 from seatrial.units import MS
 
-__all__ = ["ERROR_KINDS", "cpu_chart", "error_chart", "lag_chart", "load_chart", "response_chart"]
+__all__ = [
+    "ERROR_KINDS",
+    "MS_LABEL",
+    "SHARE_LABEL",
+    "at_least_layers",
+    "cpu_chart",
+    "error_chart",
+    "lag_chart",
+    "load_chart",
+    "response_chart",
+    "unanswered_layers",
+]
 
 Say = Callable[..., str]
 Documents = dict[str, dict[str, Any]]
@@ -89,10 +100,10 @@ def response_chart(view: TrialView, limits: Sequence[tuple[str, float]], say: Sa
     found = {}
     for layout in LAYOUTS:
         layers = stage_layers(view, time, size, layout, say)
-        layers += _mostly_unanswered(view, time, size)
+        layers += unanswered_layers(view, time, size)
         known = [{**row, **{f"{n}_ns": None for n, _ in series if row[f"{n}_at_least"]}} for row in rows]
         layers += [line_layer(known, f"{name}_ns", time, axis, colour, 1.8) for name, colour in series]
-        layers += [layer for name, colour in series for layer in _at_least(rows, name, time, axis, colour)]
+        layers += [layer for name, colour in series for layer in at_least_layers(rows, name, time, axis, colour)]
         layers += limit_layers(lines, axis, layout)
         labels = [
             (n, last_value(known, f"{n}_ns") or last_value(rows, f"{n}_ns"), colour) for n, colour in reversed(series)
@@ -101,7 +112,7 @@ def response_chart(view: TrialView, limits: Sequence[tuple[str, float]], say: Sa
     return found
 
 
-def _mostly_unanswered(view: TrialView, time: dict[str, Any], size: float) -> list[Layer]:
+def unanswered_layers(view: TrialView, time: dict[str, Any], size: float) -> list[Layer]:
     """Return the stretches in which most steps were never answered, shaded: no line must look fine there."""
     if view.timeline is None:
         return []
@@ -114,7 +125,7 @@ def _mostly_unanswered(view: TrialView, time: dict[str, Any], size: float) -> li
     return [{"data": {"values": hidden.to_dicts()}, "mark": mark, "encoding": encoding}] if hidden.height else []
 
 
-def _at_least(rows: list[Row], name: str, time: dict[str, Any], axis: Axis, colour: str) -> list[Layer]:
+def at_least_layers(rows: list[Row], name: str, time: dict[str, Any], axis: Axis, colour: str) -> list[Layer]:
     """Return a triangle where a percentile is only known to be at least so long.
 
     A step that was never tried has waited for nothing; where such steps leave no bound worth drawing there is no

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from seatrial.model.objective import Load, Metric
 from seatrial.model.sample import Outcome
 from seatrial.model.trial import StressTrial
@@ -11,6 +9,8 @@ from seatrial.model.verdict import StageResult, TrialVerdict
 from seatrial.reports.chart import draw
 from seatrial.reports.charts_steps import level_response_chart, step_chart
 from seatrial.reports.charts_time import cpu_chart, error_chart, lag_chart, load_chart, response_chart
+from seatrial.reports.figure import Figure
+from seatrial.reports.figures_kinds import is_search, kind_figures, search_figure
 from seatrial.reports.texts import Say
 from seatrial.reports.view import TrialView
 from seatrial.reports.wording import relied_on, time_limits, time_or_unknown
@@ -21,36 +21,20 @@ __all__ = ["Figure", "health_figures", "trial_figures"]
 MAX_LEVELS = 24
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure of the page.
-
-    Attributes:
-        identity: Unique in the page.
-        title: What is shown.
-        finding: What it shows, in a sentence; also the drawing's text alternative.
-        note: How to read it; may be empty.
-        svg: The drawings, safe to embed; empty when there is nothing to draw.
-    """
-
-    identity: str
-    title: str
-    finding: str
-    note: str
-    svg: str
-
-
 def trial_figures(view: TrialView, say: Say) -> tuple[Figure, ...]:
     """Return the figures of a trial, the most telling first."""
-    figures = []
+    figures: list[Figure] = []
     if view.kind == "stress" and view.verdict and view.verdict.stages:
-        figures.append(_steps(view, relied_on(view.verdict), say))
+        verdict = relied_on(view.verdict)
+        steps = search_figure if is_search(view.verdict) else _steps
+        figures.append(steps(view, verdict, say))
+    figures += kind_figures(view, say)
     if view.timeline is None or not view.timeline.height:
         return tuple(figures)
     stages = view.verdict.stages if view.verdict else ()
     limits = time_limits(view.trial.objectives, say) if view.trial else []
     figures += [
-        _figure(view, "load", _load_finding(view, stages, say), "", load_chart(view, say), say),
+        _figure(view, "load", _load_finding(view, stages, say), _load_note(view, say), load_chart(view, say), say),
         _figure(
             view,
             "response",
@@ -136,6 +120,11 @@ def _load_finding(view: TrialView, stages: tuple[StageResult, ...], say: Say) ->
         last=format_number(stages[-1].offered_per_s),
         best=format_number(best),
     )
+
+
+def _load_note(view: TrialView, say: Say) -> str:
+    """Return what the shading of several stages means: their names stand where the word for it would."""
+    return say("figure.load_note") if len(view.spans) > 1 and any(span.warmup_ns for span in view.spans) else ""
 
 
 def _response_finding(stages: tuple[StageResult, ...], say: Say) -> str:

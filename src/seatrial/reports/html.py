@@ -18,10 +18,12 @@ from seatrial.model.reasons import Language, sentence
 from seatrial.model.release import Subject
 from seatrial.model.verdict import Reason, StageResult
 from seatrial.reports.facts import facts
-from seatrial.reports.figures import Figure, health_figures, trial_figures
+from seatrial.reports.figure import Figure
+from seatrial.reports.figures import health_figures, trial_figures
 from seatrial.reports.forecast import shown_forecast
 from seatrial.reports.reading import Diagnostic
 from seatrial.reports.strain import strain_rows
+from seatrial.reports.tables import part_tables
 from seatrial.reports.texts import Say, say_in
 from seatrial.reports.view import ReportView, TrialView
 from seatrial.reports.wording import (
@@ -139,6 +141,7 @@ def _trial(trial: TrialView, view: ReportView, language: Language, say: Say) -> 
         "figures": [_safe(figure) for figure in trial_figures(trial, say)],
         "retries": retries_line(verdict.retries, say) if verdict else "",
         "retried": bool(verdict and verdict.retries and verdict.retries.count),
+        "tables": part_tables(verdict, say) if verdict else (),
         "stages": [_stage(stage, say) for stage in verdict.stages] if verdict else [],
         "diagnostics": [_diagnostic(d, say) for d in trial.diagnostics[:MAX_DIAGNOSTICS]],
         "diagnostics_more": max(0, len(trial.diagnostics) - MAX_DIAGNOSTICS),

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from seatrial.model.reasons import Language, sentence
 from seatrial.model.verdict import ObjectiveResult, Reason, RunVerdict, StageResult, TrialVerdict, Verdict
+from seatrial.reports.tables import PartTable, part_tables
 from seatrial.reports.texts import Say, say_in
 from seatrial.reports.wording import bounds, measured_of, objective_text, relied_on, retries_line
 from seatrial.units import format_duration, format_number, format_share
@@ -32,7 +33,7 @@ _BROKEN_OFF = frozenset(
 
 
 def render_text(verdict: RunVerdict, language: Language = "en", *, colour: bool = False, width: int = 110) -> str:
-    """Return a verdict as text: verdict, reasons, limits, and the levels of a stress trial.
+    """Return a verdict as text: verdict, reasons, limits, the parts of its kind, and the levels or runs.
 
     Words carry the meaning and colours only repeat it. Reasons are shown as they are: square brackets in a plan's
     names are not markup. There is no space at the end of a line and no newline at the end of the text.
@@ -76,6 +77,8 @@ def _trial(verdict: TrialVerdict, language: Language, say: Say) -> list[Renderab
         parts.append(Padding(_objectives(trial, say), (0, 0, 0, 2)))
     if line := retries_line(trial.retries, say):
         parts.append(Padding(Text(line), (0, 0, 0, 2)))
+    for table in part_tables(trial, say):
+        parts += [Padding(Text(table.title, style="dim"), (1, 0, 0, 2)), Padding(_part(table), (0, 0, 0, 2))]
     broken_off = any(reason.code in _BROKEN_OFF for reason in trial.reasons)
     if broken_off:
         parts.append(Padding(Text(say("page.finished_only" if trial.stages else "page.none_finished")), (0, 0, 0, 2)))
@@ -99,6 +102,15 @@ def _objectives(trial: TrialVerdict, say: Say) -> Table:
         table.add_column(say(f"table.{key}"))
     for result in trial.objectives:
         table.add_row(*_objective(result, say))
+    return table
+
+
+def _part(part: PartTable) -> Table:
+    table = _table()
+    for name, figures in part.head:
+        table.add_column(name, justify="right" if figures else "left")
+    for row in part.rows:
+        table.add_row(*(Text(cell) for cell in row))
     return table
 
 

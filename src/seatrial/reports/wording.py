@@ -24,11 +24,13 @@ __all__ = [
     "measured",
     "measured_of",
     "objective_text",
+    "parsed",
     "period_name",
     "phase_lines",
     "quantity",
     "relied_on",
     "retries_line",
+    "span_text",
     "time_limits",
     "time_or_unknown",
 ]
@@ -82,7 +84,7 @@ def quantity(value: float, unit: str) -> str:
         return format_share(value)
     if unit in ("B", "number"):
         return format_amount(value, "B" if unit == "B" else "number")
-    return f"{value:g} P" if unit == "P" else f"{format_number(value)}/s"
+    return f"{round(value, 3):g} P" if unit == "P" else f"{format_number(value)}/s"
 
 
 def level(value: float, unit: str) -> str:
@@ -124,7 +126,7 @@ def gauge(result: ObjectiveResult, say: Say) -> Gauge | None:
     Limits from above are drawn as figure / limit. Limits from below on a share, such as ``goodput >= 99%``, are
     drawn by their shortfall, (1 - figure) / (1 - limit): 98 % is twice the permitted loss, and looks like it.
     """
-    objective = _parsed(result.objective)
+    objective = parsed(result.objective)
     value = result.value
     if objective is None or (value.estimate is None and value.lower is None and value.upper is None):
         return None
@@ -150,16 +152,16 @@ def gauge(result: ObjectiveResult, say: Say) -> Gauge | None:
 
 def objective_text(objective: str, say: Say) -> str:
     """Return an objective in the page's language; one of another grammar stays as it was written."""
-    parsed = _parsed(objective)
-    if parsed is None:
+    limit = parsed(objective)
+    if limit is None:
         return objective
-    sign = "≤" if parsed.relation == "<=" else "≥"
-    text = f"{_name(parsed, say)} {sign} {quantity(parsed.limit, parsed.unit)}"
-    if parsed.window_ns is not None:
-        text = say("metric.window", text=text, length=format_duration(parsed.window_ns))
-    if parsed.step is not None:
-        return say("metric.for_step", text=text, name=parsed.step)
-    return text if parsed.journey is None else say("metric.for_journey", text=text, name=parsed.journey)
+    sign = "≤" if limit.relation == "<=" else "≥"
+    text = f"{_name(limit, say)} {sign} {quantity(limit.limit, limit.unit)}"
+    if limit.window_ns is not None:
+        text = say("metric.window", text=text, length=format_duration(limit.window_ns))
+    if limit.step is not None:
+        return say("metric.for_step", text=text, name=limit.step)
+    return text if limit.journey is None else say("metric.for_journey", text=text, name=limit.journey)
 
 
 def _name(objective: Objective, say: Say) -> str:
@@ -174,7 +176,8 @@ def _name(objective: Objective, say: Say) -> str:
     return say("metric.admitted", name=name) if objective.admitted else name
 
 
-def _parsed(objective: str) -> Objective | None:
+def parsed(objective: str) -> Objective | None:
+    """Return a limit as it is understood; None for one of another grammar."""
     try:
         return parse_objective(objective)
     except (ValueError, SeatrialError):
@@ -213,6 +216,14 @@ def period_name(name: str, say: Say) -> str:
 def time_or_unknown(ns: float | None, say: Say) -> str:
     """Return a response time; where unanswered steps hide it, words that say so."""
     return say("figure.response_unknown") if ns is None else format_duration(ns)
+
+
+def span_text(low_ns: float, high_ns: float, say: Say) -> str:
+    """Return a time by its bounds: one figure where both read the same, ``at once`` where both are nothing."""
+    if not high_ns:
+        return say("measure.at_once")
+    low, high = (format_duration(ns) if ns else "0 s" for ns in (low_ns, high_ns))
+    return low if low == high else say("measure.bounds", lower=low, upper=high)
 
 
 def retries_line(retries: Retries | None, say: Say) -> str:
