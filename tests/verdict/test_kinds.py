@@ -12,11 +12,13 @@ from tests.verdict.made import DIGEST, Answers, Law, Made, exponential, load, ma
 
 from seatrial.model.journal import HappeningLog
 from seatrial.model.profile import Stage
+from seatrial.model.reasons import Language, sentence
 from seatrial.model.sample import Outcome
 from seatrial.model.verdict import TrialVerdict, Verdict
 from seatrial.units import MS, SECOND
 from seatrial.verdict.judge import judge
 
+LANGUAGES: tuple[Language, ...] = ("en", "zh-Hant")
 NORMAL = ("p95 response time <= 500ms", "errors <= 5%")
 
 
@@ -254,6 +256,8 @@ def test_a_percentile_and_a_share_drift_as_well() -> None:
     percentile, errors = found.objectives[1:]
     assert (percentile.verdict, errors.verdict) == (Verdict.PASS, Verdict.FAIL)
     assert errors.value.estimate == pytest.approx(0.04, abs=0.01)
+    sentences = [sentence(reason.code, reason.params, language) for reason in found.reasons for language in LANGUAGES]
+    assert any("p95 response time" in said for said in sentences)
 
 
 def test_a_soak_that_is_too_short_is_undecided_and_says_so() -> None:
@@ -300,6 +304,19 @@ def test_a_size_that_does_not_carry_the_lowest_level_fails() -> None:
     verdict = judged(make(plan_of(scalability()), of_size(lambda units: 50.0 if units == 1 else 10.0)))
     assert verdict.verdict is Verdict.FAIL
     assert "size.none" in codes(verdict)
+
+
+def test_of_a_size_that_carries_no_level_offered_the_efficiency_is_broken_and_said_to_be_less_than_it_could_be() -> (
+    None
+):
+    verdict = judged(
+        make(plan_of(scalability("efficiency >= 80%")), of_size(lambda units: 50.0 if units == 1 else 10.0))
+    )
+    assert verdict.verdict is Verdict.FAIL
+    assert {"efficiency.broken_below", "size.none"} <= set(codes(verdict))
+    assert "efficiency.undecided" not in codes(verdict)
+    (text, *_) = [reason.text for reason in verdict.reasons if reason.code == "efficiency.broken_below"]
+    assert "less than 40 %" in text  # the lowest level, 0.5 P, against 1.25 P
 
 
 def test_levels_that_do_not_reach_the_break_leave_the_efficiency_open() -> None:

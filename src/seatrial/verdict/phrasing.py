@@ -139,7 +139,7 @@ def _what(objective: Objective) -> str:
     if objective.series is not None:
         lasting = "exhaustion" if objective.metric is Metric.EXHAUSTION else None
         return f"telemetry_{lasting or ('drift' if objective.drift else objective.statistic)}"
-    if objective.is_time:
+    if objective.metric in (Metric.RESPONSE_TIME, Metric.SERVICE_TIME):  # drift of a time is a share, and no time
         kind = "response" if objective.metric is Metric.RESPONSE_TIME else "service"
         return f"{kind}_{objective.statistic}"
     return objective.metric.value.replace(" ", "_")
