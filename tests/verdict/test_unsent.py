@@ -141,6 +141,7 @@ def test_in_a_stress_trial_a_pile_up_breaks_its_level_and_no_more() -> None:
     assert trial.verdict is Verdict.PASS
     assert trial.capacity is not None
     assert (trial.capacity.lower, trial.capacity.upper) == (2.0, 2.5)
-    assert [reason.code for reason in trial.reasons] == ["capacity.kept", "breakpoint.found", "service.unsent"]
+    told = ["capacity.kept", "breakpoint.found", "service.unsent", "capacity.knee"]
+    assert [reason.code for reason in trial.reasons] == told
     without = plan_of(stress("p50 response time <= 2s"), max_sessions=CAP)
     assert judged(make(without, law)).verdict is Verdict.FAIL

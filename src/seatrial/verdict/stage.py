@@ -109,14 +109,8 @@ def summarise(
     facts, of_part = facts_of(judged), facts_of(part)
     warming = Warming(trial, stage, facts)
     sample.prepare(limits_of(trial), overall=part is judged, also=warming.take if part is judged else None)
-    objectives = tuple(with_from_send(sample, limit, sample.judge(limit)) for limit in limits_of(trial))
-    pairs = zip(limits_of(trial), objectives, strict=True)
-    objectives = tuple(with_tail(trial, sample, limit, shown) for limit, shown in pairs)
     of_service = ServiceFigures(plan, trial, stage, started_ns, telemetry, policy.validity.confidence)
-    objectives += of_service.judged()
-    if prospects is not None:
-        known = [*prospects, *[None] * len(objectives)]
-        objectives = tuple(_of_a_part(shown, best) for shown, best in zip(objectives, known, strict=False))
+    objectives = _limits(trial, sample, of_service, prospects)
     too_much_unsent = of_part.unsent > policy.validity.unsent * of_part.count
     whole = sample
     if part is not judged:
@@ -153,6 +147,18 @@ def summarise(
         periods=period_results(stage, judged, started_ns),
         telemetry=of_service.shown(),
     )
+
+
+def _limits(
+    trial: Trial, sample: Sample, of_service: ServiceFigures, prospects: Sequence[ObjectiveResult | None] | None
+) -> tuple[ObjectiveResult, ...]:
+    """Return each limit that a stage alone keeps or breaks: those on its records, then those on the service itself."""
+    shown = [(limit, with_from_send(sample, limit, sample.judge(limit))) for limit in limits_of(trial)]
+    objectives = tuple(with_tail(trial, sample, limit, result) for limit, result in shown) + of_service.judged()
+    if prospects is None:
+        return objectives
+    known = [*prospects, *[None] * len(objectives)]
+    return tuple(_of_a_part(result, best) for result, best in zip(objectives, known, strict=False))
 
 
 def _of_a_part(shown: ObjectiveResult, best: ObjectiveResult | None) -> ObjectiveResult:
