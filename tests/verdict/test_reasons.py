@@ -72,6 +72,7 @@ def test_every_code_that_is_used_has_a_sentence() -> None:
         "recovery",
         "size",
         "efficiency",
+        "comparison",
     } == ROOMS
 
 

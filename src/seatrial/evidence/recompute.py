@@ -8,6 +8,7 @@ the reason: the run took place, and its evidence is torn. So does a calibration 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,11 +34,30 @@ from seatrial.verdict.inputs import (
 )
 from seatrial.verdict.judge import judge
 
-__all__ = ["read_trial", "recompute", "recompute_verdict"]
+__all__ = ["Evidence", "read_evidence", "read_trial", "recompute", "recompute_verdict"]
 
 Document = TypeVar("Document", bound=BaseModel)
 
 _AGAIN = "Take the bundle from its source again."
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a verdict is computed from.
+
+    Attributes:
+        plan: The plan.
+        plan_digest: Its SHA-256, hexadecimal.
+        policy: The rules.
+        trials: One for each trial of the plan, in its order.
+        calibrated: The calibration that the run cites; None when it cites none.
+    """
+
+    plan: Plan
+    plan_digest: str
+    policy: Policy
+    trials: tuple[TrialData, ...]
+    calibrated: Calibrated | None
 
 
 def recompute(bundle_dir: Path) -> RunVerdict:
@@ -49,16 +69,29 @@ def recompute(bundle_dir: Path) -> RunVerdict:
     Raises:
         BundleError: plan, policy, environment or journal is missing or malformed.
     """
+    read = read_evidence(bundle_dir)
+    return judge(read.plan, read.plan_digest, read.policy, read.trials, read.calibrated)
+
+
+def read_evidence(bundle_dir: Path) -> Evidence:
+    """Return what a verdict is computed from.
+
+    Args:
+        bundle_dir: An opened bundle.
+
+    Raises:
+        BundleError: plan, policy, environment or journal is missing or malformed.
+    """
     plan = _document(bundle_dir, PLAN, Plan)
     policy = _document(bundle_dir, POLICY, Policy)
     digest = _plan_digest(bundle_dir)
     read_part(bundle_dir, JOURNAL, MAX_JOURNAL_BYTES)  # a plain file, and not too large
     events = read_journal(bundle_dir / JOURNAL)
-    trials = []
-    for index, name in enumerate(plan.trial_names()):
-        log = _log(events, index)
-        trials.append(read_trial(bundle_dir, trial_slug(index, name), log))
-    return judge(plan, digest, policy, trials, _calibrated(bundle_dir))
+    trials = tuple(
+        read_trial(bundle_dir, trial_slug(index, name), _log(events, index))
+        for index, name in enumerate(plan.trial_names())
+    )
+    return Evidence(plan, digest, policy, trials, _calibrated(bundle_dir))
 
 
 def recompute_verdict(bundle_dir: Path) -> bytes:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from seatrial.model.reasons_capacity import CAPACITY, CAPACITY_PHRASES
+from seatrial.model.reasons_compare import COMPARISON, COMPARISON_PHRASES
 from seatrial.model.reasons_evidence import EVIDENCE, GENERATOR, USERS
 from seatrial.model.reasons_kinds import KINDS
 from seatrial.model.reasons_telemetry import TELEMETRY, TELEMETRY_PHRASES
@@ -75,6 +76,8 @@ PHRASES: dict[str, tuple[str, str]] = {
 PHRASES |= TELEMETRY_PHRASES
 
 PHRASES |= CAPACITY_PHRASES
+
+PHRASES |= COMPARISON_PHRASES
 
 _RUN: dict[str, tuple[str, str]] = {
     "run.no_trials": (
@@ -286,6 +289,7 @@ REASONS: dict[str, tuple[str, str]] = {
     **GENERATOR,
     **TELEMETRY,
     **KINDS,
+    **COMPARISON,
 }
 
 
