@@ -115,7 +115,7 @@ class Case:
     plan: str
     trial: Callable[[int], Letters]
     figures: tuple[Figure, ...]
-    quick: int = 6
+    quick: int = 4
 
 
 def run(case: Case, seeds: Sequence[int]) -> Letters:

@@ -79,7 +79,7 @@ def case(
         return {figure.question: letters[figure.question] for figure in figures} | {"on it": letters["on it"]}
 
     plan = f"{limit}, {RATE}/s, {hold_s // 60} min judged after {warmup_s} s"
-    return Case(name, GROUP, service, plan, trial, figures, quick=max(1, 12 * 600 // hold_s))
+    return Case(name, GROUP, service, plan, trial, figures, quick=min(5, max(1, 3000 // hold_s)))
 
 
 def mistakes(share: float) -> Law:

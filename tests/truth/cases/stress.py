@@ -47,7 +47,7 @@ def case(name: str, service: str, law: Law, capacity: float, limit: str, step: f
         return letters_of(verdict, tuple(PLACES)) | {"covered": yes(lower <= capacity <= upper)}
 
     plan = f"{limit}, steps of {step:g}/s from {first:g}/s, {hold_s} s each; true capacity {capacity:.1f}/s"
-    return Case(name, GROUP, service, plan, trial, FIGURES)
+    return Case(name, GROUP, service, plan, trial, FIGURES, quick=2)
 
 
 def _capacity(tail: object, quantile: float, limit_s: float, most: float) -> float:
