@@ -225,9 +225,9 @@ class _Seen:
 
         A session whose every step has a condition may rightly leave none.
         """
-        scheduled = np.bincount(self._table.journey, minlength=len(self._journeys))
+        scheduled = [int(np.count_nonzero(self._table.journey == index)) for index in range(len(self._journeys))]
         certain = np.array([j.python is not None or any(j.certain) for j in self._journeys])
-        return int((scheduled - self._present)[certain].sum())
+        return int((np.array(scheduled) - self._present)[certain].sum())
 
     @property
     def slip(self) -> float:
