@@ -22,7 +22,7 @@ from seatrial.model.verdict import ObjectiveResult, StageResult, Verdict
 from seatrial.units import SECOND
 from seatrial.verdict.attempts import retries_of
 from seatrial.verdict.closed import scheduled
-from seatrial.verdict.facts import facts_of
+from seatrial.verdict.facts import Facts, facts_of
 from seatrial.verdict.from_send import with_from_send
 from seatrial.verdict.hopeless import offered
 from seatrial.verdict.inputs import Rows, Timetable, stage_rows
@@ -100,8 +100,7 @@ def summarise(
         judged: Its judged records.
         prospects: Of a stage that was cut, each limit in the best case, as far as that is known; None for others.
         attempts: How many attempts of judged sessions were given up and retried.
-        started_ns: The stage's start on the records' clock; only limits on windows, periods and telemetry
-            need it.
+        started_ns: The stage's start on the records' clock, for limits on windows, periods and telemetry.
         telemetry: Readings of the service's own figures, of the whole trial; None for none.
     """
     part = judged_part(stage, judged, started_ns)
@@ -111,14 +110,12 @@ def summarise(
     sample.prepare(limits_of(trial), overall=part is judged, also=warming.take if part is judged else None)
     of_service = ServiceFigures(plan, trial, stage, started_ns, telemetry, policy.validity.confidence)
     objectives = _limits(trial, sample, of_service, prospects)
-    too_much_unsent = of_part.unsent > policy.validity.unsent * of_part.count
     whole = sample
     if part is not judged:
         whole = Sample(plan, judged, policy.validity.confidence)
         whole.prepare((), overall=True, also=warming.take)
     judged_ns = stage.profile.duration_ns - stage.judged_from_ns
     seconds = judged_ns / SECOND
-    times, from_send = whole.times(Metric.RESPONSE_TIME, None, None), whole.from_send(None, None)
     return StageResult(
         index=stage.index,
         name=stage.name,
@@ -131,13 +128,8 @@ def summarise(
         offered_per_s=facts.count / seconds,
         achieved_per_s=facts.sent / seconds,
         goodput_per_s=facts.ok / seconds,
-        p50_ns=times.estimate(0.5),
-        p95_ns=times.estimate(0.95),
-        p99_ns=times.estimate(0.99),
-        service_p50_ns=from_send.estimate(0.5),
-        service_p95_ns=from_send.estimate(0.95),
-        service_p99_ns=from_send.estimate(0.99),
-        held=_held(objectives, too_much_unsent or (of_part.count > 0 and not of_part.ok)),
+        **_percentiles(whole),
+        held=_held(objectives, of_part, policy),
         objectives=objectives,
         refused=facts.refused,
         users=None if stage.users is None else stage.users.count,
@@ -147,6 +139,12 @@ def summarise(
         periods=period_results(stage, judged, started_ns),
         telemetry=of_service.shown(),
     )
+
+
+def _percentiles(whole: Sample) -> dict[str, float | None]:
+    """Return p50, p95 and p99 from the intended start and from the actual send, by their names in the result."""
+    kinds = (("", whole.times(Metric.RESPONSE_TIME, None, None)), ("service_", whole.from_send(None, None)))
+    return {f"{kind}p{p}_ns": times.estimate(p / 100) for kind, times in kinds for p in (50, 95, 99)}
 
 
 def _limits(
@@ -170,13 +168,14 @@ def _of_a_part(shown: ObjectiveResult, best: ObjectiveResult | None) -> Objectiv
     return shown.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "undecided": "cut", "longer": None})
 
 
-def _held(objectives: tuple[ObjectiveResult, ...], broken: bool) -> bool | None:
+def _held(objectives: tuple[ObjectiveResult, ...], facts: Facts, policy: Policy) -> bool | None:
     """Return whether a level held.
 
     Too much unsent load breaks it whatever its limits say: either the service let sessions pile up, or the generator
     is at its end and the trial INVALID. So does a service of which not one step ended ok, however fast it said no. In
     each case there is no point in going higher.
     """
+    broken = facts.unsent > policy.validity.unsent * facts.count or (facts.count > 0 and not facts.ok)
     if broken or any(o.verdict is Verdict.FAIL for o in objectives):
         return False
     return True if objectives and all(o.verdict is Verdict.PASS for o in objectives) else None
