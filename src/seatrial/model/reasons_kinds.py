@@ -106,6 +106,12 @@ KINDS: dict[str, tuple[str, str]] = {
         "At {units} units each brings {value} of what it brings at {base} ({range}). The limit, {bound}, is broken.",
         "有 {units} 個單位時，每個單位的效能為有 {base} 個時的 {value}（{range}）。要求為{bound}，不符合。",
     ),
+    "efficiency.broken_below": (
+        "At {units} units not even the lowest level offered is kept for each: it brings less than {value} of what it "
+        "brings at {base}. The limit, {bound}, is broken.",
+        "有 {units} 個單位時，每個單位連所施的最低負載亦未能承受：其效能低於有 {base} 個時的 {value}。"
+        "要求為{bound}，不符合。",
+    ),
     "efficiency.undecided": (
         "At {units} units the levels offered do not decide how much each brings against {base} ({range}). The limit is "
         "{bound}. Smaller steps, or a higher top level, would tell.",

@@ -1,8 +1,9 @@
 """Scalability: the capacity of each size of the service, and what each unit brings against the smallest size.
 
 The capacity of a size lies between the highest level that held with every level below it and the lowest that broke,
-both for each unit. Efficiency is that of a size divided by that of the smallest, so its lower bound is the one's lower bound
-by the other's upper bound, and its upper bound the reverse. A limit on efficiency is about every size but the smallest.
+both for each unit. Efficiency is that of a size divided by that of the smallest, so its lower bound is the one's lower
+bound by the other's upper bound, and its upper bound the reverse. A limit on efficiency is about every size but the
+smallest.
 """
 
 from __future__ import annotations
@@ -119,7 +120,9 @@ def _reason(limit: Objective, result: ObjectiveResult, size: SizeResult, base: S
         **_range(result.value, "share"),
     }
     if result.value.estimate is None:
-        return Reason(code="efficiency.undecided", params=params)
+        if result.verdict is not Verdict.FAIL or result.value.upper is None:
+            return Reason(code="efficiency.undecided", params=params)
+        return Reason(code="efficiency.broken_below", params=params | {"value": format_share(result.value.upper)})
     params["value"] = format_share(result.value.estimate)
     return Reason(code=codes.get(result.verdict, "efficiency.undecided"), params=params)
 
