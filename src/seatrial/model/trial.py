@@ -146,14 +146,6 @@ class LoadTrial(BaseTrial):
             )
         return self
 
-    @model_validator(mode="after")
-    def _no_capacity(self) -> LoadTrial:
-        for index, objective in enumerate(self.objectives):
-            if objective.metric is Metric.CAPACITY:
-                message = "a load trial holds one level and can't measure capacity; move this limit to a stress trial"
-                raise rule_broken(message, "objectives", index)
-        return self
-
     @property
     def held(self) -> tuple[Load, int] | None:
         """Return the level that is held and how long it is judged; None for a shape and for users."""
