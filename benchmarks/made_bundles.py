@@ -204,7 +204,7 @@ def _rest(folder: Path, plan: Plan, slug: str, stage: Stage, tally: _Tally) -> N
     quiet: dict[str, Any] = {name: np.zeros(len(at)) for name, _ in HEALTH_COLUMNS}
     quiet |= {"at_ns": at * SECOND, "busy_share": np.full(len(at), 0.3), "cpu_share": np.full(len(at), 0.3)}
     quiet |= {"sessions": sessions, "connections": sessions, "stall_ns": np.full(len(at), MS)}
-    quiet |= {"ports_limit": np.full(len(at), 28_232), "files_limit": np.full(len(at), 20_000)}
+    quiet |= {"ports_limit": np.full(len(at), 1_000_000), "files_limit": np.full(len(at), 1_000_000)}
     kinds = {"<i2": pl.Int16, "<i4": pl.Int32, "<i8": pl.Int64, "<f8": pl.Float64}
     health = pl.DataFrame(quiet).cast({name: kinds[kind] for name, kind in HEALTH_COLUMNS})
     health.write_parquet(folder / "health" / f"{slug}.parquet")
