@@ -77,7 +77,7 @@ class Event(Strict):
             asked``: ``asked``, ``unanswered``.
     """
 
-    at_ns: Annotated[int, Field(ge=0, le=2**62)]
+    at_ns: Annotated[int, Field(ge=0, le=2**53)]
     event: EventKind
     trial: int | None = None
     stage: int | None = None
@@ -248,19 +248,21 @@ _PHASES = {
 
 
 _MOST_WORKERS = 10_000
-_MOST_NS = 2**62
+_MOST_NS = 2**53
+"""104 days. Up to there a number of nanoseconds is exact in floating point too."""
+_MOST_WALL_NS = 2**62
 
 
-def _whole(value: object, most: int = _MOST_NS) -> int:
-    if type(value) is not int or not 0 <= value <= most:
-        raise ValueError(f"not a whole number from 0 to {most}: {value!r}")
+def _whole(value: object, most: int = _MOST_NS, least: int = 0) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"not a whole number from {least} to {most}: {value!r}")
     return value
 
 
 def _clock_offset_ns(value: object) -> int | None:
     """Return what a trial's beginning says of its clock; below zero where the wall clock is set to before the boot."""
     if value is not None:
-        _whole(abs(value) if type(value) is int else value)
+        _whole(abs(value) if type(value) is int else value, _MOST_WALL_NS)
     return value if isinstance(value, int) else None
 
 
@@ -296,10 +298,12 @@ def trial_log(events: Iterable[Event], trial: int) -> TrialLog:
             cut = Cut(_whole(event.data["seen_ns"]), _whole(event.data["cut_ns"]))
             stages[event.stage] = replace(stages[event.stage], cut=cut)
         elif event.event is EventKind.HAPPENED and event.stage is not None:
-            span = (_whole(event.data["began_ns"]), _whole(event.data["ended_ns"]))
+            began_ns, ended_ns = (_whole(event.data[key]) for key in ("began_ns", "ended_ns"))
+            span = (began_ns, _whole(ended_ns, least=began_ns))
             happenings.append(HappeningLog(str(event.data["name"]), event.stage, *span))
         elif event.event is EventKind.DECISION and event.stage is not None:
-            decisions.append((event.stage, event.data["next"]))
+            following = event.data["next"]
+            decisions.append((event.stage, None if following is None else _whole(following)))
         elif event.event in _FAILURES:
             ending = _FAILURES[event.event]
             details.append(str(event.data.get("detail", event.event.value)))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_BURSTS", "Fault", "Overload", "RecoveryTrial", "SoakTrial", "SpikeTrial"]
 
 MOST_BURSTS = 100
+_OF_BEFORE = 4
 Stretch = Annotated[Duration, Field(gt=0)]
 
 
@@ -51,9 +52,7 @@ class SpikeTrial(BaseTrial):
         _one_unit(self.base, self.to, "base and to")
         if self.to.value <= self.base.value:
             raise rule_broken(f"a burst of {self.to} that is no higher than the calm, {self.base}; raise 'to'", "to")
-        if not _limits_more_than(self, Metric.RECOVERY_TIME):
-            message = "recovery time alone says nothing of what normal is; add a limit such as errors <= 1%"
-            raise rule_broken(message, "objectives")
+        _check_normal(self)
         return self
 
     @property
@@ -162,8 +161,9 @@ class RecoveryTrial(BaseTrial):
     """The service is overloaded, or something of it breaks: does it come back by itself, and how soon?
 
     One stage: the load before, the disturbance, and the same load after it. Its limits say what normal is: they are
-    judged before the disturbance, and ``recovery time`` counts from its end until they are kept for good. The end is
-    that of the overload, the ``end`` of the fault or, of a fault that nobody mends, its beginning.
+    judged before the disturbance, up to the last moment whose answers are there when it comes (:meth:`undisturbed`),
+    and ``recovery time`` counts from its end until they are kept for good. The end is that of the overload, the ``end``
+    of the fault or, of a fault that nobody mends, its beginning.
 
     Attributes:
         at: Load before and after.
@@ -198,9 +198,7 @@ class RecoveryTrial(BaseTrial):
         if not any(o.metric is Metric.RECOVERY_TIME for o in self.objectives):
             message = "a recovery trial without a limit on it; add recovery time <= 5m"
             raise rule_broken(message, "objectives")
-        if not _limits_more_than(self, Metric.RECOVERY_TIME):
-            message = "recovery time alone says nothing of what normal is; add a limit such as errors <= 1%"
-            raise rule_broken(message, "objectives")
+        _check_normal(self)
         return self
 
     @property
@@ -231,12 +229,23 @@ class RecoveryTrial(BaseTrial):
         stretches = ((self.before, rate), (disturbed, over), (self.after, rate))
         profile = Profile(tuple(Segment(long, level, level) for long, level in stretches if long))
         ends = self.before + disturbed
-        periods = [Period("before", "base", self.warmup, self.before, judged=True)]
+        periods = [Period("before", "base", self.warmup, self.undisturbed(plan), judged=True)]
         if disturbed:
             periods.append(Period("fault" if self.overload is None else "overload", "burst", self.before, ends))
         periods.append(Period("after", "after", ends, ends + self.after))
         arrivals = self.arrivals or plan.arrivals
         return (Stage(trial, 0, self.level, profile, arrivals, self.warmup, plan.drain_ns, periods=tuple(periods)),)
+
+    def undisturbed(self, plan: Plan) -> int:
+        """Return up to when steps say what normal is, in ns from the stage's start.
+
+        Those that the disturbance finds unanswered tell of it, though they were intended before it. A step that keeps
+        the longest time limit is answered within that, and where no time is limited within the plan's deadlines. No
+        more than a quarter of the time before is given up for that.
+        """
+        longest = max((objective.limit for objective in self.objectives if objective.is_time), default=0.0)
+        unanswered = longest or plan.deadlines.connect + plan.deadlines.response
+        return self.before - min(round(unanswered), (self.before - self.warmup) // _OF_BEFORE)
 
     def happenings(self, stage: Stage) -> tuple[Happening, ...]:
         """Return the fault and its end."""
@@ -253,5 +262,8 @@ def _one_unit(first: Load, second: Load, what: str) -> None:
         raise rule_broken(f"{what} mix multiples of P and rates; write both in one unit", "to")
 
 
-def _limits_more_than(trial: BaseTrial, metric: Metric) -> bool:
-    return any(objective.metric is not metric for objective in trial.objectives)
+def _check_normal(trial: BaseTrial) -> None:
+    """Refuse a trial none of whose limits can tell a window that is well from one that is not."""
+    if not any(objective.tells_normal for objective in trial.objectives):
+        message = "no limit says what normal is, which takes one on a percentile or a share; add errors <= 1%"
+        raise rule_broken(message, "objectives")

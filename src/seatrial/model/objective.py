@@ -143,6 +143,11 @@ class Objective:
         return self.metric in _SCOPED and not self.drift
 
     @property
+    def tells_normal(self) -> bool:
+        """Return whether it says what normal is in every window: a limit on a percentile or on a share of steps."""
+        return self.of_records and (self.is_share or self.quantile is not None)
+
+    @property
     def unit(self) -> Unit:
         """Return what ``limit`` is in."""
         if self.drift:

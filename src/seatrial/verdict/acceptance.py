@@ -109,9 +109,14 @@ def _as_strict(own: Objective, wanted: Objective, peak: float) -> bool:
 
 
 def _same_subject(own: Objective, wanted: Objective) -> bool:
-    """Return whether both limit the same figure. A limit on all errors is one on each kind of them."""
+    """Return whether both limit the same figure.
+
+    A limit on all errors is one on each kind of them; but while one kind grows another may fall, so their drift is not.
+    """
     metric = own.metric is wanted.metric or (
-        own.metric is Metric.ERRORS and wanted.metric in _EACH_IS_AN_ERROR and not (own.admitted or wanted.admitted)
+        own.metric is Metric.ERRORS
+        and wanted.metric in _EACH_IS_AN_ERROR
+        and not (own.admitted or wanted.admitted or own.drift)
     )
     return metric and all(
         getattr(own, name) == getattr(wanted, name) for name in ("statistic", "drift", "series", "unit", "relation")

@@ -2,6 +2,7 @@
 
 A recovery trial whose fault was never made, or a size that the service was never given, shows nothing. A fault must
 begin within a second of its moment: otherwise a good part of what is taken for the time before it is the time after.
+What ends it counts from its last answer, and half of the time after it must then be left to see the service in.
 """
 
 from __future__ import annotations
@@ -44,6 +45,13 @@ def check_happenings(
         if not -SECOND // 10 <= late_ns <= MOST_LATE_NS:
             params = {"name": happening.name, "late": format_duration(abs(late_ns))}
             yield Reason(code="validity.done_late", params=params | {"limit": format_duration(MOST_LATE_NS)})
+    for after in stage.periods:
+        late_ns = disturbance_end_ns(stage, begun, log, after.from_ns) - after.from_ns
+        limit_ns = (after.to_ns - after.from_ns) // 2
+        if after.role == "after" and late_ns > limit_ns:
+            params = {"late": format_duration(late_ns), "limit": format_duration(limit_ns)}
+            name = max(done.values(), key=lambda entry: entry.ended_ns).name
+            yield Reason(code="validity.done_late", params={"name": name} | params)
 
 
 def disturbance_end_ns(stage: Stage, begun: StageLog, log: TrialLog, planned_ns: int) -> int:

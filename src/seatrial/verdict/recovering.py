@@ -7,6 +7,10 @@ second and no longer than a quarter of the time watched. It breaks a limit when 
 a hundred windows of a service that just keeps the limit would hold: otherwise a chance of one error an hour would make
 the recovery last an hour. Limits on means take no part: one slow answer is a window's mean.
 
+A service that turns people away is not back to normal because it serves the few that it admits: of a limit "of
+admitted" what is refused counts as bad here, and as large a share of the records more may be bad as was refused before
+the disturbance (its estimate and three standard errors; nothing where that was more than half).
+
 Each limit gives its own recovery; the slowest counts, and the worst state.
 """
 
@@ -33,12 +37,13 @@ from seatrial.verdict.inputs import StageColumns
 from seatrial.verdict.limits import in_scope
 from seatrial.verdict.selection import admitted, hits
 
-__all__ = ["Disturbance", "recovery_of", "tells_normal"]
+__all__ = ["Disturbance", "recovery_of"]
 
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 
 _BEYOND, _BAD = 10, 3
+_HALF, _ERRORS = 0.5, 3
 _OF_WATCHED = 4
 _CHANCE = 0.99
 _WINDOWS = 24
@@ -65,11 +70,6 @@ class Disturbance:
     end_ns: int
 
 
-def tells_normal(objective: Objective) -> bool:
-    """Return whether a limit says what normal is in every window: one on a percentile or on a share of steps."""
-    return objective.of_records and (objective.is_share or objective.quantile is not None)
-
-
 def recovery_of(
     plan: Plan, limits: Sequence[Objective], judged: StageColumns, of: Disturbance, confidence: float
 ) -> tuple[Recovery, str | None]:
@@ -82,7 +82,7 @@ def recovery_of(
         of: The disturbance.
         confidence: Two-sided, of the hysteresis.
     """
-    found = [_aftermath(plan, limit, judged, of) for limit in limits if tells_normal(limit)]
+    found = [_aftermath(plan, limit, judged, of) for limit in limits if limit.tells_normal]
     if not found:
         raise ValueError("no limit says what normal is")
     state = next(state for state in _ORDER if any(one.state is state for one in found))
@@ -106,28 +106,37 @@ def _at_least(lower: int | None, of: Disturbance) -> float:
 
 
 def _aftermath(plan: Plan, limit: Objective, judged: StageColumns, of: Disturbance) -> Aftermath:
-    columns = judged.take(admitted(judged)) if limit.admitted else judged
-    columns = _in_scope(plan, columns, limit)
+    wanted = _in_scope(plan, judged, limit)
+    turned_away = ~admitted(judged)[wanted] if limit.admitted else np.zeros(int(wanted.sum()), dtype=np.bool_)
+    columns = judged.take(wanted)
     order = np.argsort(columns.intended_ns, kind="stable")
-    at_ns, share = columns.intended_ns[order], _bad_share(limit)
+    at_ns = columns.intended_ns[order]
     first, last = np.searchsorted(at_ns, of.before).tolist()
+    share = min(1.0, _bad_share(limit) + _usually(turned_away[order][first:last]))
     rate = (last - first) / (of.before[1] - of.before[0])
     width_ns = _width(limit, rate, of.end_ns - of.gone_ns)
     took, censored = (columns.done_ns - columns.intended_ns)[order], columns.censored[order]
     bad = _bad(limit, columns)
-    optimistic, pessimistic = bad[0][order], bad[1][order]
+    optimistic, pessimistic = ((one | turned_away)[order] for one in bad)
     return aftermath(
         at_ns, took, censored, (optimistic, pessimistic), width_ns, _allowed(share), of.before, of.gone_ns, of.end_ns
     )
 
 
-def _in_scope(plan: Plan, columns: StageColumns, limit: Objective) -> StageColumns:
-    if not len(columns) or (limit.step is None and limit.journey is None):
-        return columns
+def _in_scope(plan: Plan, columns: StageColumns, limit: Objective) -> Bool:
+    if limit.step is None and limit.journey is None:
+        return np.ones(len(columns), dtype=np.bool_)
     wanted = in_scope(plan, limit.step, limit.journey)
     known = (columns.journey >= 0) & (columns.journey < wanted.shape[0])
-    columns = columns.take(known & (columns.step >= 0) & (columns.step < wanted.shape[1]))
-    return columns.take(wanted[columns.journey, columns.step]) if len(columns) else columns
+    known &= (columns.step >= 0) & (columns.step < wanted.shape[1])
+    known[known] = wanted[columns.journey[known], columns.step[known]]
+    return np.asarray(known)
+
+
+def _usually(turned_away: Bool) -> float:
+    """Return what share a service refuses at its best, at most; none where it refuses more than half."""
+    share = float(turned_away.mean()) if len(turned_away) else 0.0
+    return 0.0 if share > _HALF else share + _ERRORS * math.sqrt(share * (1 - share) / max(len(turned_away), 1))
 
 
 def _bad_share(limit: Objective) -> float:
@@ -162,7 +171,10 @@ def _allowed(share: float) -> Callable[[int], int]:
 
     @cache
     def allowed(count: int) -> int:
-        return max(least(count), _quantile_of_binomial(_CHANCE, count, share)) if count else 0
+        if not count:
+            return 0
+        # A window of one or two records of which all are bad shows nothing that is well.
+        return min(max(least(count), _quantile_of_binomial(_CHANCE, count, share)), count - 1)
 
     return allowed
 

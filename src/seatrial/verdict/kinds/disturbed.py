@@ -47,15 +47,26 @@ def _observe(seen: Seen) -> tuple[_Recovered, ...]:
 
 
 def _conclude_spike(plan: Plan, policy: Policy, trial: SpikeTrial, log: TrialLog, found: Found) -> Conclusion:
-    return _conclude(trial, found, by_service=True)
+    return _conclude(trial, found, Verdict.FAIL)
 
 
 def _conclude_recovery(plan: Plan, policy: Policy, trial: RecoveryTrial, log: TrialLog, found: Found) -> Conclusion:
-    """Return what a recovery trial shows. What the service lets fall while it is disturbed breaks nothing."""
-    return _conclude(trial, found, by_service=False)
+    """Return what a recovery trial shows.
+
+    What the service lets fall while it is disturbed breaks nothing. But it did not go through an overload that was not
+    offered, because it held up the sessions before: then the trial shows no recovery from it.
+    """
+    return _conclude(trial, found, Verdict.PASS if trial.overload is None else Verdict.INCONCLUSIVE)
 
 
-def _conclude(trial: Any, found: Found, *, by_service: bool) -> Conclusion:
+def _conclude(trial: Any, found: Found, unsent: Verdict) -> Conclusion:
+    """Return what a trial with a disturbance shows.
+
+    Args:
+        trial: The trial.
+        found: What was found.
+        unsent: What load that was not sent because of the service alone makes of it at best.
+    """
     objectives, reasons = every_stage(trial, found.results, named=False)
     recovered: tuple[_Recovered, ...] = next(iter(found.observed.values()), ())
     limits = [o for o in trial.objectives if o.metric is Metric.RECOVERY_TIME]
@@ -73,13 +84,31 @@ def _conclude(trial: Any, found: Found, *, by_service: bool) -> Conclusion:
             reasons += _state(recovery, undecided)
         reasons += _hysteresis(recovery)
     verdicts += [result.verdict for result in shown]
-    # Whatever the limits are: a service that stays down when the load is gone does not pass.
-    if any(recovery.state == "metastable" for recovery, _ in recovered):
+    # Whatever the limits are: a service that stays down when the load is gone does not pass, nor does one of which
+    # it is not known that it came back.
+    states = {recovery.state for recovery, _ in recovered}
+    if "metastable" in states:
         verdicts.append(Verdict.FAIL)
-    if found.by_service and by_service:
+    if not limits and states - {"recovered"}:
+        verdicts.append(Verdict.INCONCLUSIVE)
+    if nothing := _nothing_ok(found):
         verdicts.append(Verdict.FAIL)
+        reasons = [*nothing, *reasons]
+    if found.by_service:
+        verdicts.append(unsent)
     parts = {"recovery": tuple(recovery for recovery, _ in recovered)} if recovered else {}
     return Conclusion(worst(verdicts), [*found.by_service, *reasons], (*objectives, *shown), parts)
+
+
+def _nothing_ok(found: Found) -> list[Reason]:
+    """Return the judged periods in which not one step ended ok, of stages in which some did."""
+    return [
+        Reason(code="service.nothing_ok", params={"level": shown.name})
+        for result in found.results
+        if result.ok
+        for period, shown in zip(found.stages[result.index].periods, result.periods or (), strict=True)
+        if period.judged and shown.intended and not shown.ok
+    ]
 
 
 def _against(limit: Objective, recovery: Recovery) -> ObjectiveResult:
@@ -96,7 +125,7 @@ def _against(limit: Objective, recovery: Recovery) -> ObjectiveResult:
         verdict, undecided = Verdict.PASS, ""
     elif value.estimate is None and recovery.watched_ns < limit.limit:
         undecided = "length"
-    longer = limit.limit / recovery.watched_ns * 1.1 if undecided == "length" else None
+    longer = limit.limit / max(recovery.watched_ns, 1) * 1.1 if undecided == "length" else None
     return ObjectiveResult.model_validate(
         {
             "objective": limit.text,
