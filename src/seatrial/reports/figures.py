@@ -8,6 +8,7 @@ from seatrial.model.trial import StressTrial
 from seatrial.model.verdict import StageResult, TrialVerdict
 from seatrial.reports.chart import draw
 from seatrial.reports.charts_steps import level_response_chart, step_chart
+from seatrial.reports.charts_telemetry import telemetry_figure
 from seatrial.reports.charts_time import cpu_chart, error_chart, lag_chart, load_chart, response_chart
 from seatrial.reports.figure import Figure
 from seatrial.reports.figures_kinds import is_search, kind_figures, search_figure
@@ -45,6 +46,8 @@ def trial_figures(view: TrialView, say: Say) -> tuple[Figure, ...]:
         ),
         _errors(view, say),
     ]
+    if own := telemetry_figure(view, say):
+        figures.append(own)
     return tuple(figures)
 
 

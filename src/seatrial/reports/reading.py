@@ -20,6 +20,7 @@ from seatrial.model.plan import Plan
 from seatrial.model.policy import Policy
 from seatrial.model.release import Release, parse_release
 from seatrial.model.sample import COLUMNS, Outcome
+from seatrial.model.telemetry import TELEMETRY_COLUMNS
 
 __all__ = ["Diagnostic", "Missing", "Reader"]
 
@@ -27,7 +28,8 @@ T = TypeVar("T")
 
 _RECORDS = tuple((name, form, never) for name, form, never in COLUMNS)
 _HEALTH = tuple((name, form, False) for name, form in HEALTH_COLUMNS)
-_FORMS = {"i1": pl.Int8, "<i2": pl.Int16, "<i4": pl.Int32, "<i8": pl.Int64, "<f8": pl.Float64}
+_TELEMETRY = tuple((name, form, name == "value") for name, form in TELEMETRY_COLUMNS)
+_FORMS = {"<i1": pl.Int8, "i1": pl.Int8, "<i2": pl.Int16, "<i4": pl.Int32, "<i8": pl.Int64, "<f8": pl.Float64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,20 @@ class Reader:
             return None
         lazy = self._frame(part, [path], _HEALTH)
         return None if lazy is None else lazy.sort("worker", "at_ns").collect()
+
+    def telemetry(self, slug: str) -> pl.DataFrame | None:
+        """Return readings of the service's own figures, by time; what is no finite number is null.
+
+        None when they are not known.
+        """
+        part = f"telemetry/{slug}.parquet"
+        path = self.directory / part
+        if not path.is_file():
+            self.missing.append(Missing("part", part))
+            return None
+        lazy = self._frame(part, [path], _TELEMETRY)
+        finite = pl.when(pl.col("value").is_finite()).then(pl.col("value"))
+        return None if lazy is None else lazy.with_columns(finite).sort("at_ns", maintain_order=True).collect()
 
     def _frame(self, part: str, paths: list[Path], columns: tuple[tuple[str, str, bool], ...]) -> pl.LazyFrame | None:
         try:

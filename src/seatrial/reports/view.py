@@ -18,6 +18,7 @@ from seatrial.model.plan import Plan, trial_slug
 from seatrial.model.policy import Policy
 from seatrial.model.release import Release
 from seatrial.model.sample import SESSION_STRIDE, Outcome
+from seatrial.model.telemetry import NamedSeries
 from seatrial.model.trial import StressTrial, Trial
 from seatrial.model.verdict import RunVerdict, TrialVerdict
 from seatrial.reports.checks import Check, health_checks
@@ -70,6 +71,8 @@ class TrialView:
         records: How many records of steps there are, warm-up included.
         diagnostics: What went wrong in detail.
         checks: What was checked of the generator.
+        telemetry: Each series of the service's own figures that was read, with ``at_ns`` from the trial's start,
+            ascending, and ``value``, null where a reading is missing.
     """
 
     index: int
@@ -86,6 +89,7 @@ class TrialView:
     records: int
     diagnostics: tuple[Diagnostic, ...]
     checks: tuple[Check, ...]
+    telemetry: tuple[tuple[NamedSeries, pl.DataFrame], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +187,18 @@ def _trial(
         health=health,
         diagnostics=reader.diagnostics(slug),
         checks=health_checks(policy, trial, log, records, health),
+        telemetry=_telemetry(plan, reader.telemetry(slug) if plan and plan.telemetry else None, start_ns),
     )
+
+
+def _telemetry(
+    plan: Plan | None, readings: pl.DataFrame | None, start_ns: int
+) -> tuple[tuple[NamedSeries, pl.DataFrame], ...]:
+    if plan is None or plan.telemetry is None or readings is None:
+        return ()
+    since = readings.with_columns(pl.col("at_ns") - start_ns)
+    apart = ((series, since.filter(series=series.number).select("at_ns", "value")) for series in plan.telemetry.series)
+    return tuple((series, rows) for series, rows in apart if rows.height)
 
 
 def _log(reader: Reader, journal: tuple[Event, ...], index: int) -> TrialLog:
