@@ -32,6 +32,7 @@ _ROW = {"wide": 30, "narrow": 46}
 _TICKS = (1, 1.1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100)
 _NEAREST, _FARTHEST = 1.2, 100.0
 _NAME_WIDTH = 300
+_BETWEEN_TICKS = 46
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def ratio_chart(rows: Sequence[RatioRow], say: Say) -> Documents:
         left = _NAME_WIDTH if wide else 12
         layout = Layout(base.name, base.total, left, 150 if wide else 20, 16, 44, step * len(rows))
         spots = [{**spot, "py": step * (i + (0.5 if wide else 0.72))} for i, spot in enumerate(_spots(rows, most))]
-        layers = [_one(layout, most), *_intervals(spots, _x(most, wide, say))]
+        layers = [_one(layout), *_intervals(spots, _x(most, layout.width, say))]
         layers += _names(rows, spots, layout, step, wide=wide, say=say)
         found[base.name] = document(layers, layout)
     return found
@@ -89,11 +90,12 @@ def _reach(rows: Sequence[RatioRow]) -> float:
     return min(far * 1.1, _FARTHEST)
 
 
-def _x(most: float, wide: bool, say: Say) -> dict[str, Any]:
-    shown = [tick for tick in _TICKS if tick <= most]
-    every = -(-(len(shown) - 1) // (4 if wide else 2)) or 1
-    ticks = [1, *shown[:0:-every]]
-    values = sorted({*ticks, *(1 / tick for tick in ticks)})
+def _x(most: float, width: float, say: Say) -> dict[str, Any]:
+    above: list[float] = [1.0]
+    for tick in _TICKS[1:]:  # as many as can be read, from 1 outwards
+        if tick <= most and width / 2 * math.log(tick / above[-1]) / math.log(most) >= _BETWEEN_TICKS:
+            above.append(tick)
+    values = sorted({*above, *(1 / tick for tick in above)})
     return {
         "field": "ratio",
         "type": "quantitative",
@@ -119,7 +121,7 @@ def _spots(rows: Sequence[RatioRow], most: float) -> list[dict[str, Any]]:
     ]
 
 
-def _one(layout: Layout, most: float) -> Layer:
+def _one(layout: Layout) -> Layer:
     return upright_layer([layout.width / 2], -6, layout.height, LIMIT, 1.5, (6, 4))
 
 
@@ -159,8 +161,11 @@ def _names(
     if not wide:  # the words end at the right edge
         words = [{**word, "px": layout.width} for word in words]
     colours = [_COLOURS[row.worse] for row in rows]
+    halo = label_layer([{**name, "colour": "var(--page)"} for name in names], align="left", stroke="var(--page)")
+    halo["mark"]["strokeWidth"] = 4  # the line at 1 must not cross a name out
     said = [{**word, "colour": colour} for word, colour in zip(words, colours, strict=True)]
     return [
+        halo,
         label_layer([{**name, "colour": INK} for name in names], align="left"),
         label_layer(said, align="left" if wide else "right", fontWeight=600),
     ]

@@ -175,7 +175,8 @@ def _flags(view: TrialView, time: dict[str, Any], size: float, layout: Layout, s
         if len(backs) == 1:  # of several the shading shows where each disturbance ends
             flags.append(Flag(back.gone_ns * per_unit, say("chart.gone"), "var(--c-limit)", dashed=True))
         at = back.gone_ns if back.upper_ns is None else (back.lower_ns + back.upper_ns) / 2
-        flags.append(Flag(at * per_unit, f"{_MARKS[back.state]} {own}{_state(back, say)}", colour))
+        text = f"{_MARKS[back.state]} {own}{_state(back, say)}"
+        flags.append(Flag(at * per_unit, text, colour, dashed=back.upper_ns is None))
     return flags
 
 

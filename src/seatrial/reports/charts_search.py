@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,9 +23,10 @@ from seatrial.reports.chart import (
     side_labels,
 )
 from seatrial.reports.charts_time import MS_LABEL
+from seatrial.reports.wording import level_of
 from seatrial.units import MS
 
-__all__ = ["HELD_COLOURS", "HELD_SHAPES", "level_of", "search_chart", "search_response_chart"]
+__all__ = ["HELD_COLOURS", "HELD_SHAPES", "search_chart", "search_response_chart"]
 
 Say = Callable[..., str]
 Documents = dict[str, dict[str, Any]]
@@ -36,13 +36,6 @@ HELD_SHAPES = {True: "circle", False: "cross", None: "diamond"}
 
 _BAND = "var(--c-achieved)"
 _APART = 9.0
-_LEVEL = re.compile(r"([\d.]+(?:e[+-]?\d+)?) ?(?:P|/s)(?: \(\d+\))?")
-
-
-def level_of(name: str) -> float | None:
-    """Return the load in the name of a level, such as ``1.25 P`` or, offered again, ``1.25 P (2)``; None for others."""
-    found = _LEVEL.fullmatch(name)
-    return None if found is None else float(found[1])
 
 
 def search_chart(

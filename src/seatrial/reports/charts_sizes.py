@@ -54,7 +54,8 @@ def efficiency_chart(sizes: Sequence[SizeResult], limits: Sequence[tuple[str, fl
     found = {}
     for base in LAYOUTS:
         layout = Layout(base.name, base.total, base.left, base.right, 22, 48, 140)
-        layers = [_ideal_layer(level, sizes, axis), *_bounded_layers(shown, sizes, axis, say("axis.units"))]
+        title = say("axis.units")
+        layers = [_ideal_layer(level, sizes, axis, title), *_bounded_layers(shown, sizes, axis, title)]
         layers += limit_layers(limits, axis, layout)
         labels = [(say("series.ideal"), 1.0, _IDEAL)]
         last = shown[-1].estimate
@@ -80,11 +81,11 @@ def _units(sizes: Sequence[SizeResult], title: str) -> dict[str, Any]:
     }
 
 
-def _ideal_layer(rows: list[dict[str, float]], sizes: Sequence[SizeResult], axis: Axis) -> Layer:
+def _ideal_layer(rows: list[dict[str, float]], sizes: Sequence[SizeResult], axis: Axis, title: str = "") -> Layer:
     return {
         "data": {"values": rows},
         "mark": {"type": "line", "stroke": _IDEAL, "strokeWidth": 1.5, "strokeDash": [2, 3], "clip": True},
-        "encoding": {"x": _units(sizes, ""), "y": axis.encoding("figure")},
+        "encoding": {"x": _units(sizes, title), "y": axis.encoding("figure")},
     }
 
 

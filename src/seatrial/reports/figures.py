@@ -11,10 +11,10 @@ from seatrial.reports.charts_steps import level_response_chart, step_chart
 from seatrial.reports.charts_telemetry import telemetry_figure
 from seatrial.reports.charts_time import cpu_chart, error_chart, lag_chart, load_chart, response_chart
 from seatrial.reports.figure import Figure
-from seatrial.reports.figures_kinds import is_search, kind_figures, search_figure
+from seatrial.reports.figures_kinds import kind_figures, search_figure
 from seatrial.reports.texts import Say
 from seatrial.reports.view import TrialView
-from seatrial.reports.wording import relied_on, time_limits, time_or_unknown
+from seatrial.reports.wording import is_search, relied_on, stage_name, time_limits, time_or_unknown
 from seatrial.units import format_duration, format_number, format_share
 
 __all__ = ["Figure", "health_figures", "trial_figures"]
@@ -115,7 +115,9 @@ def _load_finding(view: TrialView, stages: tuple[StageResult, ...], say: Say) ->
         (stage,) = stages
         rates = (stage.offered_per_s, stage.achieved_per_s, stage.goodput_per_s)
         offered, achieved, goodput = (format_number(rate) for rate in rates)
-        return say("figure.load_one", level=stage.name, offered=offered, achieved=achieved, goodput=goodput)
+        return say(
+            "figure.load_one", level=stage_name(stage.name, say), offered=offered, achieved=achieved, goodput=goodput
+        )
     best = max(stage.goodput_per_s for stage in stages)
     return say(
         "figure.load_many",
@@ -145,13 +147,13 @@ def _response_finding(stages: tuple[StageResult, ...], say: Say) -> str:
         return say("figure.response_one", p50=p50, p95=p95, p99=p99)
     first, last = stages[0], stages[-1]
     if last.p95_ns is None:
-        return say("figure.response_lost", first=time_or_unknown(first.p95_ns, say), level=last.name)
+        return say("figure.response_lost", first=time_or_unknown(first.p95_ns, say), level=stage_name(last.name, say))
     return say(
         "figure.response_many",
         first=time_or_unknown(first.p95_ns, say),
-        first_level=first.name,
+        first_level=stage_name(first.name, say),
         last=time_or_unknown(last.p95_ns, say),
-        last_level=last.name,
+        last_level=stage_name(last.name, say),
     )
 
 

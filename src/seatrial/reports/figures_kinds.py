@@ -10,14 +10,14 @@ from seatrial.model.verdict_parts import DriftLine, Recovery
 from seatrial.reports.chart import draw
 from seatrial.reports.charts_drift import drift_chart, limit_of
 from seatrial.reports.charts_recovery import goodput_recovery_chart, response_recovery_chart
-from seatrial.reports.charts_search import level_of, search_chart, search_response_chart
+from seatrial.reports.charts_search import search_chart, search_response_chart
 from seatrial.reports.charts_sizes import capacity_by_size_chart, efficiency_chart
 from seatrial.reports.figure import Figure
 from seatrial.reports.texts import Say
 from seatrial.reports.view import TrialView
 from seatrial.reports.wording import (
     bounds,
-    objective_text,
+    figure_name,
     parsed,
     period_name,
     quantity,
@@ -27,17 +27,9 @@ from seatrial.reports.wording import (
 )
 from seatrial.units import format_duration, format_share
 
-__all__ = ["is_search", "kind_figures", "search_figure"]
+__all__ = ["kind_figures", "search_figure"]
 
 MAX_DRIFTS = 8
-
-
-def is_search(verdict: TrialVerdict) -> bool:
-    """Return whether a stress trial's levels were chosen by a search, each named by its load."""
-    named = all(level_of(stage.name) is not None for stage in verdict.stages)
-    searched = verdict.capacity is not None and verdict.capacity.method is not None
-    order = [level_of(stage.name) or 0.0 for stage in verdict.stages]
-    return bool(verdict.stages) and named and (searched or order != sorted(set(order)))
 
 
 def kind_figures(view: TrialView, say: Say) -> tuple[Figure, ...]:
@@ -60,7 +52,7 @@ def search_figure(view: TrialView, verdict: TrialVerdict, say: Say) -> Figure:
 
     Args:
         view: The trial.
-        verdict: Its verdict as it can be relied on; :func:`is_search` of it.
+        verdict: Its verdict as it can be relied on; it is a search.
         say: The page's texts.
     """
     objectives = view.trial.objectives if view.trial else ()
@@ -125,15 +117,10 @@ def _drift(view: TrialView, verdict: TrialVerdict, place: int, say: Say) -> Figu
     if result is not None and (end := limit_of(line, result.limit)) is not None:
         limit = (say("limit.drift", limit=_rise(result, objective)), end)
     finding = _drift_finding(line, say)
-    title = say("figure.drift", name=_drift_name(line.objective, say))
+    title = say("figure.drift", name=figure_name(line.objective, say))
     return Figure(
         identity, title, finding, say("figure.drift_note"), draw(drift_chart(view, line, limit, say), identity, finding)
     )
-
-
-def _drift_name(objective: str, say: Say) -> str:
-    """Return what drifts: the limit's text as far as its sign."""
-    return objective_text(objective, say).split(" ≤ ")[0].split(" ≥ ")[0]
 
 
 def _rise(result: ObjectiveResult, objective: Objective | None) -> str:

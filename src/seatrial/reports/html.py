@@ -36,6 +36,8 @@ from seatrial.reports.wording import (
     phase_lines,
     relied_on,
     retries_line,
+    stage_name,
+    stages_in_order,
     time_or_unknown,
 )
 from seatrial.units import format_number, format_share
@@ -142,7 +144,7 @@ def _trial(trial: TrialView, view: ReportView, language: Language, say: Say) -> 
         "retries": retries_line(verdict.retries, say) if verdict else "",
         "retried": bool(verdict and verdict.retries and verdict.retries.count),
         "tables": part_tables(verdict, say) if verdict else (),
-        "stages": [_stage(stage, say) for stage in verdict.stages] if verdict else [],
+        "stages": [_stage(stage, say) for stage in stages_in_order(verdict)] if verdict else [],
         "diagnostics": [_diagnostic(d, say) for d in trial.diagnostics[:MAX_DIAGNOSTICS]],
         "diagnostics_more": max(0, len(trial.diagnostics) - MAX_DIAGNOSTICS),
         "has_errors": any(label != "ok" for label in trial.outcomes),
@@ -180,7 +182,7 @@ def _safe(figure: Figure) -> dict[str, Any]:
 def _stage(stage: StageResult, say: Say) -> dict[str, str]:
     rate, retries = format_number(stage.rate), stage.retries
     return {
-        "name": stage.name,
+        "name": stage_name(stage.name, say),
         "planned": rate if stage.users is None else say("table.users", rate=rate, users=f"{stage.users:,}"),
         "retried": format_share(retries.per_step) if retries else say("page.dash"),
         "requests": format_number(retries.requests_per_s) if retries else say("page.dash"),

@@ -18,6 +18,7 @@ from seatrial.reports.wording import (
     period_name,
     quantity,
     span_text,
+    stage_name,
 )
 from seatrial.units import format_duration, format_number, format_share
 
@@ -75,7 +76,7 @@ def _head(say: Say, *names: str) -> tuple[tuple[str, bool], ...]:
 
 def _runs(verdict: TrialVerdict, say: Say) -> PartTable:
     shown: list[tuple[str, ObjectiveResult]] = [
-        (stage.name, result) for stage in verdict.stages for result in stage.objectives
+        (stage_name(stage.name, say), result) for stage in verdict.stages for result in stage.objectives
     ]
     rows = tuple(
         (

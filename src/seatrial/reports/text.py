@@ -14,7 +14,15 @@ from seatrial.model.reasons import Language, sentence
 from seatrial.model.verdict import ObjectiveResult, Reason, RunVerdict, StageResult, TrialVerdict, Verdict
 from seatrial.reports.tables import PartTable, part_tables
 from seatrial.reports.texts import Say, say_in
-from seatrial.reports.wording import bounds, measured_of, objective_text, relied_on, retries_line
+from seatrial.reports.wording import (
+    bounds,
+    measured_of,
+    objective_text,
+    relied_on,
+    retries_line,
+    stage_name,
+    stages_in_order,
+)
 from seatrial.units import format_duration, format_number, format_share
 
 __all__ = ["render_text"]
@@ -83,7 +91,7 @@ def _trial(verdict: TrialVerdict, language: Language, say: Say) -> list[Renderab
     if broken_off:
         parts.append(Padding(Text(say("page.finished_only" if trial.stages else "page.none_finished")), (0, 0, 0, 2)))
     if len(trial.stages) > 1 or (broken_off and trial.stages):
-        parts.append(Padding(_levels(trial.stages, say), (0, 0, 0, 2)))
+        parts.append(Padding(_levels(stages_in_order(trial), say), (1, 0, 0, 2)))
     return parts
 
 
@@ -133,7 +141,7 @@ def _levels(stages: tuple[StageResult, ...], say: Say) -> Table:
     for stage in stages:
         mark, key, style = _HELD[stage.held]
         table.add_row(
-            Text(stage.name),
+            Text(stage_name(stage.name, say)),
             Text(f"{format_number(stage.offered_per_s)}/s"),
             Text(f"{format_number(stage.goodput_per_s)}/s"),
             Text(format_share(1 - stage.ok / stage.intended) if stage.intended else say("page.dash")),

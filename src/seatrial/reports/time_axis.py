@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import polars as pl
 from seatrial.model.verdict_parts import PeriodResult
 from seatrial.reports.chart import GRID, SOFT, Axis, Layer, Layout, axis_time_unit, label_layer, text_width
 from seatrial.reports.view import TrialView
-from seatrial.reports.wording import period_name
+from seatrial.reports.wording import period_name, stage_name
 
 __all__ = [
     "Row",
@@ -65,9 +66,15 @@ def stage_layers(view: TrialView, time: dict[str, Any], size: float, layout: Lay
     if several:
         layers.append(_border_layer([s.start_ns / size for s in view.spans], time))
         shortest = min((b.start_ns - a.start_ns) / size for a, b in itertools.pairwise(view.spans)) * per_unit
-        every = max(1, -(-46 // max(1, int(shortest))))
+        widest = max(text_width(stage_name(s.name, say)) for s in view.spans) + 8
+        every = max(1, math.ceil(widest / max(1.0, shortest)))
         rows = [
-            {"px": round(s.start_ns / size * per_unit + 3, 1), "py": -8, "text": s.name, "colour": SOFT}
+            {
+                "px": round(s.start_ns / size * per_unit + 3, 1),
+                "py": -8,
+                "text": stage_name(s.name, say),
+                "colour": SOFT,
+            }
             for s in view.spans[::every]
         ]
         layers.append(label_layer(rows, align="left", fontSize=11))

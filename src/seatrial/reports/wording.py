@@ -9,7 +9,7 @@ from seatrial.errors import SeatrialError
 from seatrial.model.journal import TrialLog
 from seatrial.model.objective import Metric, Objective, parse_objective
 from seatrial.model.sample import Outcome
-from seatrial.model.verdict import Bounded, ObjectiveResult, Retries, TrialVerdict, Verdict
+from seatrial.model.verdict import Bounded, ObjectiveResult, Retries, StageResult, TrialVerdict, Verdict
 from seatrial.reports.checks import Check
 from seatrial.reports.texts import Say
 from seatrial.units import format_amount, format_duration, format_number, format_share
@@ -19,8 +19,11 @@ __all__ = [
     "bounds",
     "check_limit",
     "check_seen",
+    "figure_name",
     "gauge",
+    "is_search",
     "level",
+    "level_of",
     "measured",
     "measured_of",
     "objective_text",
@@ -31,6 +34,8 @@ __all__ = [
     "relied_on",
     "retries_line",
     "span_text",
+    "stage_name",
+    "stages_in_order",
     "time_limits",
     "time_or_unknown",
 ]
@@ -164,6 +169,12 @@ def objective_text(objective: str, say: Say) -> str:
     return text if limit.journey is None else say("metric.for_journey", text=text, name=limit.journey)
 
 
+def figure_name(objective: str, say: Say) -> str:
+    """Return the figure that a limit is on, in the page's language; of another grammar the limit as it was written."""
+    limit = parsed(objective)
+    return objective if limit is None else _name(limit, say)
+
+
 def _name(objective: Objective, say: Say) -> str:
     key = f"metric.{objective.metric.value.replace(' ', '_')}"
     name = say(key) if objective.series is None else say(key, series=objective.series)
@@ -202,6 +213,38 @@ def time_limits(results: tuple[Objective, ...], say: Say, *, quantile: float | N
         and o.journey is None
         and (quantile is None or abs(o.quantile - quantile) < 1e-9)
     ]
+
+
+_LEVEL = re.compile(r"([\d.]+(?:e[+-]?\d+)?) ?(?:P|/s)(?: \(\d+\))?")
+_RUN = re.compile(r"(.+), run (\d+)")
+
+
+def level_of(name: str) -> float | None:
+    """Return the load in the name of a level, such as ``1.25 P`` or, offered again, ``1.25 P (2)``; None for others."""
+    found = _LEVEL.fullmatch(name)
+    return None if found is None else float(found[1])
+
+
+def is_search(verdict: TrialVerdict) -> bool:
+    """Return whether a stress trial's levels were chosen by a search, each named by its load."""
+    loads = [level_of(stage.name) for stage in verdict.stages]
+    known = [load for load in loads if load is not None]
+    if verdict.kind != "stress" or not known or len(known) < len(loads):
+        return False
+    return known != sorted(set(known)) or bool(verdict.capacity and verdict.capacity.method)
+
+
+def stages_in_order(verdict: TrialVerdict) -> tuple[StageResult, ...]:
+    """Return the stages as they are listed: those of a search by load, others as they were offered."""
+    if not is_search(verdict):
+        return verdict.stages
+    return tuple(sorted(verdict.stages, key=lambda stage: (level_of(stage.name) or 0.0, stage.index)))
+
+
+def stage_name(name: str, say: Say) -> str:
+    """Return the name of a stage in the page's language: of a run its number."""
+    run = _RUN.fullmatch(name)
+    return name if run is None else say("table.run_number", level=run[1], number=run[2])
 
 
 _PERIOD = re.compile(r"(calm|burst|after burst|before|overload|fault|after)( \d+)?")
