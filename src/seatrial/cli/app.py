@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from seatrial.cli import calibrate, demo, histogram, inspect, plans, reporting, run, seal
+from seatrial.cli import calibrate, compare, demo, histogram, inspect, plans, reporting, run, seal
 
 __all__ = ["app"]
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for room in (demo, plans, calibrate, run, inspect, seal, reporting, histogram):
+for room in (demo, plans, calibrate, run, inspect, seal, reporting, compare, histogram):
     room.register(app)
 
 

@@ -15,7 +15,7 @@ from seatrial.errors import UsageError
 if TYPE_CHECKING:
     from seatrial.model.reasons import Language
 
-__all__ = ["register"]
+__all__ = ["PageLanguage", "register", "write_page"]
 
 
 class PageLanguage(StrEnum):
@@ -62,11 +62,16 @@ def report(
         from seatrial.reports.view import report_view
 
         page = render_html(report_view(directory, verdict), language)
-    _write(html, page)
+    write_page(html, page)
     typer.echo(str(html))
 
 
-def _write(path: Path, page: str) -> None:
+def write_page(path: Path, page: str) -> None:
+    """Write a page.
+
+    Raises:
+        UsageError: it can't be written there.
+    """
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,24 +50,35 @@ def compare_bundles(old: Path, new: Path, smallest: Smallest | None = None) -> C
         UsageError: both are the same evidence, which shows nothing.
     """
     against: list[Reason] = []
+    folders: list[Path] = []
+    digests: list[str] = []
     rounds: list[Round] = []
-    digests: list[str | None] = []
+    codes = ("comparison.old_unreadable", "comparison.new_unreadable")
     with ExitStack() as stack:
-        for path, code in ((old, "comparison.old_unreadable"), (new, "comparison.new_unreadable")):
-            try:
-                folder = stack.enter_context(open_bundle(path))
-                digests.append(_checked(folder))
-                rounds.append(_round(folder))
-            except EvidenceError as error:
-                detail = error.what if error.value is None else f"{error.what}: {error.value}"
-                against.append(Reason(code=code, params={"detail": detail}))
-        if against:
-            return Compared(refused(against, smallest or Smallest()), None, None)
-        if digests[0] == digests[1]:
+        for path, code in zip((old, new), codes, strict=True):
+            with _noting(code, against):
+                folders.append(stack.enter_context(open_bundle(path)))
+                digests.append(_checked(folders[-1]))
+        if len(set(digests)) < len(digests):
             raise UsageError(
                 "both bundles are the same evidence", value=new, remedy="Give the last round's bundle and this round's."
             )
+        for folder, code in zip(folders, codes, strict=True) if not against else ():
+            with _noting(code, against):
+                rounds.append(_round(folder))
+        if against:
+            return Compared(refused(against, smallest or Smallest()), None, None)
         return Compared(compare(rounds[0], rounds[1], smallest), digests[0], digests[1])
+
+
+@contextmanager
+def _noting(code: str, against: list[Reason]) -> Iterator[None]:
+    """Note why a bundle is no basis, where it is none."""
+    try:
+        yield
+    except EvidenceError as error:
+        detail = error.what if error.value is None else f"{error.what}: {error.value}"
+        against.append(Reason(code=code, params={"detail": detail}))
 
 
 def _checked(folder: Path) -> str:
