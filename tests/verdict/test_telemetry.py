@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.verdict.made import DIGEST, STARTED_NS, Made, constant, load, make, plan_of, stress
 
@@ -157,6 +157,7 @@ def test_readings_beyond_the_judged_time_and_of_other_series_count_for_nothing()
     assert found.due == 600
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.randoms())
 def test_the_order_of_the_rows_changes_nothing(random: Any) -> None:
     plan, objective = plan_with(), parse_objective("mean telemetry app.cpu <= 70%")
