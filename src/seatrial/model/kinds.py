@@ -254,7 +254,8 @@ class RecoveryTrial(BaseTrial):
         begun = Happening(name="fault", at_ns=self.before, phase=self.fault.begin)
         if self.fault.end is None or self.fault.duration is None:
             return (begun,)
-        return begun, Happening(name="end of fault", at_ns=self.before + self.fault.duration, phase=self.fault.end)
+        at_ns = self.before + self.fault.duration
+        return begun, Happening(name="end of fault", at_ns=at_ns, phase=self.fault.end, mends=True)
 
 
 def _one_unit(first: Load, second: Load, what: str) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from seatrial.model.document import Strict
+from seatrial.model.document import Strict, rule_broken
 from seatrial.model.request import Auth, RequestStep
 from seatrial.model.steps import PauseStep
 
@@ -40,3 +40,9 @@ class Phase(Strict):
         ],
         ...,
     ] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> Phase:
+        if not any(isinstance(step, RequestStep) for step in self.steps):
+            raise rule_broken("pauses alone; write at least one request such as post: /faults", "steps")
+        return self

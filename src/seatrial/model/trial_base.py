@@ -24,11 +24,13 @@ class Happening(Strict):
         name: ``fault``, ``end of fault``, or the size that the service is given.
         at_ns: When, from the stage's start.
         phase: The requests that do it.
+        mends: Whether it undoes what was done before it: then it is owed to the service however the run ends.
     """
 
     name: str
     at_ns: int
     phase: Phase
+    mends: bool = False
 
 
 class BaseTrial(Strict):

@@ -229,6 +229,7 @@ class _Run:
                 self._log,
                 self._observer.noted,
                 self._leave_if_asked,
+                self._stops.signals,
             )
             with self._new_backend() as backend, self._telemetry(spool) as telemetry:
                 backend.start(specs)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from seatrial.authoring.yaml_plan import LoadedPlan
 from seatrial.backends.base import Backend, StageRun
 from seatrial.engine.worker import Tick
-from seatrial.errors import InterruptedRunError
+from seatrial.errors import HappeningError, InterruptedRunError
 from seatrial.model.journal import EventKind, StageLog
 from seatrial.model.policy import Policy
 from seatrial.model.profile import Stage
@@ -162,7 +162,7 @@ class TrialStages:
         of.leave()
         try:
             return self._backend.run_stage(stage, on_start, on_report)
-        except InterruptedRunError:
+        except (InterruptedRunError, HappeningError):
             self._backend.stop(on_tick)
             raise
 

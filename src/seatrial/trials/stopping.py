@@ -1,7 +1,7 @@
 """Who may end a run before its plan is through: a person, a file that appears, the service itself.
 
-The first Ctrl-C or SIGTERM stops the load and keeps the evidence, the second ends the program at once. While a
-tear-down is under way the second only ends that, and the third the program.
+The first Ctrl-C or SIGTERM stops the load and keeps the evidence, the second ends the program at once. While a fault is
+being mended or a tear-down is under way the next only ends that, and the one after it the program.
 
 A wish only leaves a mark, which the run looks at wherever it may leave what it is doing: an exception out of a
 signal handler could tear a worker's report in two, or a record half written.
@@ -30,7 +30,7 @@ class StopSignals:
 
     Attributes:
         asked: Whether a person asked to stop.
-        skipped: Whether a person asked to leave the tear-down.
+        skipped: Whether a person asked to leave the tear-down, or the end of a fault that is sent before it.
 
     Args:
         at_once: Called at the second signal. It should not return; where it does, KeyboardInterrupt is raised.
@@ -65,8 +65,8 @@ class StopSignals:
 
     @contextmanager
     def skippable(self) -> Iterator[None]:
-        """Let the second signal mark ``skipped`` while the block is under way."""
-        self._skippable = True
+        """Let the next signal after the first mark ``skipped`` while the block is under way."""
+        self._skippable, self.skipped = True, False
         try:
             yield
         finally:
