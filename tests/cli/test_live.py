@@ -16,9 +16,10 @@ from tests.cli.running import SEATRIAL, Done, seatrial, service, stopped, write_
 from seatrial.authoring.yaml_plan import load_plan
 from seatrial.cli.live import LiveView
 from seatrial.engine.worker import BUCKETS_PER_OCTAVE, Tick
-from seatrial.model.profile import Profile, Segment, Stage, constant
+from seatrial.model.profile import Period, Profile, Segment, Stage, constant
 from seatrial.model.sample import Outcome
 from seatrial.model.verdict import StageResult
+from seatrial.model.verdict_parts import PeriodResult
 from seatrial.units import SECOND
 
 HEALTH = {"busy_share": 0.25}
@@ -112,6 +113,27 @@ def test_the_table_adds_up_the_workers_last_second_and_names_errors_in_words(pla
         "send lag p99 2 ms generator CPU 50 %",
     ):
         assert words in text, text
+
+
+def burst() -> Stage:
+    shape = Profile((Segment(SECOND, 10, 10), Segment(SECOND, 80, 80), Segment(SECOND, 10, 10)))
+    calm, up = Period("calm", "base", 0, SECOND), Period("burst", "burst", SECOND, 2 * SECOND, judged=True)
+    after = Period("after burst", "after", 2 * SECOND, 3 * SECOND)
+    return Stage(0, 0, "0.25 P → 2 P", shape, "poisson", 0, SECOND, periods=(calm, up, after))
+
+
+def test_of_a_spike_the_table_names_the_period_and_each_leaves_a_line(plan):
+    made, page = view(terminal=True, width=120)
+    made.run_started(plan, BUNDLE, 1)
+    for at_s, name in ((1, "burst"), (2, "after burst")):
+        text = shown(made, page, burst(), *(report(0, second, {Outcome.OK: 1}) for second in range(1, at_s + 1)))
+        assert f" {at_s} of 3 s {name} offered" in text
+    figures = {"intended": 80, "ok": 60, "offered_per_s": 80.0, "goodput_per_s": 60.0, "p50_ns": 1e6, "p99_ns": None}
+    period = PeriodResult(
+        name="burst", role="burst", from_ns=SECOND, to_ns=2 * SECOND, refused=20, p95_ns=None, **figures
+    )
+    made.stage_ended(0, burst(), result(held=None).model_copy(update={"periods": (period,)}))
+    assert "  burst: 60 of 80 steps/s ok, p95 hidden, 20 refused" in page.getvalue()
 
 
 def test_on_a_ramp_the_table_shows_what_is_offered_then_and_not_the_mean(plan):

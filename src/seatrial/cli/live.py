@@ -14,6 +14,7 @@ from seatrial.engine.worker import Tick
 from seatrial.model.plan import Plan
 from seatrial.model.profile import Stage
 from seatrial.model.verdict import RunVerdict, StageResult
+from seatrial.model.verdict_parts import PeriodResult
 from seatrial.reports.texts import say_in
 from seatrial.trials.observer import SilentObserver
 from seatrial.trials.snapshots import Snapshot, Snapshots
@@ -77,6 +78,8 @@ class LiveView:
             f"p95 {p95}, errors {format_share(errors)}"
         )
         self._console.print(line, soft_wrap=True)
+        for period in result.periods or ():
+            self._console.print(Text(f"  {_period_line(period)}"), soft_wrap=True)
 
     def stopping(self) -> None:
         """Say at once that the wish was heard: who hears nothing asks again, and that costs the verdict."""
@@ -116,7 +119,7 @@ class LiveView:
         head = Text(f"{self._label}{self._name(trial)} at {stage.name}  ", style="bold")
         head.append("█" * round(done * _BAR) + "░" * (_BAR - round(done * _BAR)), style="cyan")
         seconds = min(elapsed_ns, profile.duration_ns) // SECOND
-        phase = second.phase if second and second.phase != "judged" else ""
+        phase = _period_at(stage, elapsed_ns) or (second.phase if second and second.phase != "judged" else "")
         head.append(f"  {seconds} of {format_duration(profile.duration_ns)}  {phase}")
         table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
         for row in self._rows(second):
@@ -143,6 +146,20 @@ class OnlyFailures(SilentObserver):
     def failed(self, sentence: str) -> None:
         """Print why the run can't go on."""
         print(f"seatrial: {sentence}", file=sys.stderr, flush=True)
+
+
+def _period_at(stage: Stage, elapsed_ns: int) -> str:
+    """Return the name of the period that a stage is in; empty outside any."""
+    return next((period.name for period in stage.periods if period.from_ns <= elapsed_ns < period.to_ns), "")
+
+
+def _period_line(period: PeriodResult) -> str:
+    refused = f", {period.refused:,} refused" if period.refused else ""
+    p95 = "hidden" if period.p95_ns is None else format_duration(period.p95_ns)
+    return (
+        f"{period.name}: {format_number(period.goodput_per_s)} of {format_number(period.offered_per_s)} steps/s ok, "
+        f"p95 {p95}{refused}"
+    )
 
 
 def _time(ns: float | None) -> str:
