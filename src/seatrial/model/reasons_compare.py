@@ -10,13 +10,13 @@ COMPARISON_PHRASES: dict[str, tuple[str, str]] = {
 
 COMPARISON: dict[str, tuple[str, str]] = {
     "comparison.slower": (
-        "Worse: in trial “{trial}” the {what}{where}{at} went from {old} to {new}, {change} ({range}; p = {p}).",
-        "變差：測試「{trial}」的{what}{where}{at}由 {old} 變為 {new}，即 {change}（{range}；p = {p}）。",
+        "Worse: in trial “{trial}” the {what}{where}{at} went from {old} to {new}, {change} ({range}; p {p}).",
+        "變差：測試「{trial}」的{what}{where}{at}由 {old} 變為 {new}，即 {change}（{range}；p {p}）。",
     ),
     "comparison.more_errors": (
         "Worse: in trial “{trial}” the {what}{where}{at} rose from {old} to {new}, by {change} percentage points "
-        "({range}; p = {p}).",
-        "變差：測試「{trial}」的{what}{where}{at}由 {old} 升至 {new}，即 {change} 個百分點（{range}；p = {p}）。",
+        "({range}; p {p}).",
+        "變差：測試「{trial}」的{what}{where}{at}由 {old} 升至 {new}，即 {change} 個百分點（{range}；p {p}）。",
     ),
     "comparison.capacity_fell": (
         "Worse: the capacity in trial “{trial}” fell from {old} to {new}; the two intervals do not touch.",
@@ -32,16 +32,21 @@ COMPARISON: dict[str, tuple[str, str]] = {
         "變差：測試「{trial}」中「{name}」的漂移由 {old} 增至 {new}；兩個區間並無重疊。",
     ),
     "comparison.longer": (
-        "A worsening that matters is not excluded in {count} figures. Farthest from it: in trial “{trial}” the "
-        "{what}{where}{at} went from {old} to {new} ({range}, where {limit} matters). Trials about {times} times as "
-        "long would decide.",
-        "有 {count} 項數字未能排除有意義的變差。相距最遠者：測試「{trial}」的{what}{where}{at}由 {old} 變為 {new}"
-        "（{range}，而 {limit} 即屬有意義）。把測試延長至約 {times} 倍便可定論。",
+        "Longer trials would exclude or show a worsening in {count} figures, all of them at about {times} times the "
+        "length: in trial “{trial}” the {what}{where}{at} went from {old} to {new} ({range}, where {limit} matters).",
+        "有 {count} 項數字須延長測試方可排除或證實變差，延長至約 {times} 倍便可全部定論：測試「{trial}」的"
+        "{what}{where}{at}由 {old} 變為 {new}（{range}，而 {limit} 即屬有意義）。",
     ),
     "comparison.open": (
-        "A worsening that matters is not excluded in {count} figures, and no practical length of the trials would "
-        "decide: in trial “{trial}” the {what}{where}{at} went from {old} to {new} ({range}, where {limit} matters).",
-        "有 {count} 項數字未能排除有意義的變差，而延長測試至任何實際可行的長度亦無法定論：測試「{trial}」的"
+        "No practical length would exclude or show a worsening in {count} figures: in trial “{trial}” the "
+        "{what}{where}{at} went from {old} to {new} ({range}, where {limit} matters).",
+        "有 {count} 項數字延長測試至任何實際可行的長度亦無法排除或證實變差：測試「{trial}」的"
+        "{what}{where}{at}由 {old} 變為 {new}（{range}，而 {limit} 即屬有意義）。",
+    ),
+    "comparison.unbounded": (
+        "A worsening has no upper bound in {count} figures, because records are too few or requests without an answer "
+        "hide it: in trial “{trial}” the {what}{where}{at} went from {old} to {new} ({range}, where {limit} matters).",
+        "有 {count} 項數字的變差沒有上限，因為記錄過少，或有未獲回應的請求：測試「{trial}」的"
         "{what}{where}{at}由 {old} 變為 {new}（{range}，而 {limit} 即屬有意義）。",
     ),
     "comparison.not_worse": (

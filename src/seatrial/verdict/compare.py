@@ -35,7 +35,7 @@ from seatrial.stats.longer import HOPELESS, longer_for_mean
 from seatrial.verdict.compare_beside import beside
 from seatrial.verdict.compare_levels import Level, OfTrial, Round, Seen, Step, run_of, trials_of
 from seatrial.verdict.compare_plans import plan_differences
-from seatrial.verdict.compare_words import beside_reason, figure_reason, names, not_worse, undecided_reason
+from seatrial.verdict.compare_words import beside_reason, figure_reason, names, not_worse, undecided_reasons
 
 __all__ = ["Round", "compare", "refused"]
 
@@ -256,9 +256,7 @@ def _verdict(parts: Sequence[ComparedPart], found: _Matched, smallest: Smallest)
     worse = [figure_reason(part, one) for part, one in figures if one.change == "worse"]
     worse += [beside_reason(one) for one in found.beside if one.change == "worse"]
     undecided = [(part, one) for part, one in figures if one.change != "worse" and not one.ruled_out]
-    reasons = list(worse)
-    if undecided:
-        reasons.append(undecided_reason(undecided, smallest))
+    reasons = [*worse, *undecided_reasons(undecided, smallest)]
     if found.only_old:
         reasons.append(Reason(code="comparison.only_old", params=names(found.only_old)))
     if worse:

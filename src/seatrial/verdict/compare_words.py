@@ -19,7 +19,7 @@ __all__ = [
     "names",
     "not_worse",
     "p_text",
-    "undecided_reason",
+    "undecided_reasons",
 ]
 
 _MOST_NAMED = 12
@@ -62,7 +62,8 @@ def p_text(p_value: float) -> str:
 
 def figure_reason(part: ComparedPart, one: ComparedFigure) -> Reason:
     """Return the sentence on a figure that got worse."""
-    params = _place(part, one) | {"p": p_text(one.adjusted)}
+    p = p_text(one.adjusted)
+    params = _place(part, one) | {"p": p if p.startswith("<") else f"= {p}"}
     at = one.effect.estimate if one.effect.estimate is not None else one.effect.lower
     params["change"] = effect_text(one.kind, at)
     if one.kind == "ratio":
@@ -98,18 +99,33 @@ def beside_figure(one: Beside, value: Bounded) -> str:
     return f"{estimate}({lower} – {text(value.upper)})"
 
 
-def undecided_reason(found: Sequence[tuple[ComparedPart, ComparedFigure]], smallest: Smallest) -> Reason:
-    """Return the sentence on what is not decided: of the figure that would take longest.
+def undecided_reasons(found: Sequence[tuple[ComparedPart, ComparedFigure]], smallest: Smallest) -> list[Reason]:
+    """Return the sentences on what is not decided: what longer trials would decide, what no length, what has no bound.
+
+    Each speaks of one figure and says how many there are: of the one that would take longest, or of the first.
 
     Args:
-        found: Undecided figures; at least one.
+        found: Undecided figures, the worst first.
         smallest: What matters.
     """
-    part, one = max(found, key=lambda pair: float("inf") if pair[1].longer is None else pair[1].longer)
-    params = _place(part, one) | {"count": str(len(found)), "limit": _limit(one.kind, smallest)}
-    if one.longer is None:
-        return Reason(code="comparison.open", params=params)
-    return Reason(code="comparison.longer", params=params | {"times": format_number(one.longer)})
+    longer = sorted((pair for pair in found if pair[1].longer), key=lambda pair: -(pair[1].longer or 0))
+    without = [pair for pair in found if not pair[1].longer]
+    unbounded = [pair for pair in without if pair[1].effect.upper is None]
+    close = [pair for pair in without if pair[1].effect.upper is not None]
+    reasons = []
+    if longer:
+        times = {"times": format_number(longer[0][1].longer or 0)}
+        reasons.append(Reason(code="comparison.longer", params=_first(longer, smallest) | times))
+    if close:
+        reasons.append(Reason(code="comparison.open", params=_first(close, smallest)))
+    if unbounded:
+        reasons.append(Reason(code="comparison.unbounded", params=_first(unbounded, smallest)))
+    return reasons
+
+
+def _first(found: Sequence[tuple[ComparedPart, ComparedFigure]], smallest: Smallest) -> dict[str, str]:
+    part, one = found[0]
+    return _place(part, one) | {"count": str(len(found)), "limit": _limit(one.kind, smallest)}
 
 
 def not_worse(figures: int, smallest: Smallest) -> Reason:
