@@ -177,3 +177,14 @@ def running(folder: Path) -> Shown:
         return Answers(rng.exponential((400 if stage.index == 2 else 80) * MS, len(at)))
 
     return bundle(folder, make(plan_of(load(*NORMAL, hold="60s", warmup="5s", runs=3)), law))
+
+
+def rising(folder: Path) -> Shown:
+    """Rising steps of a queue of 80 steps a second: levels held, levels not decided, a level broken."""
+    limits = ["p95 response time <= 500ms", "errors <= 1%", "capacity >= 1.5 P"]
+    return bundle(folder, make(plan_of(stress(*limits, first="0.5 P", to="3 P", step="0.25 P")), queue(12.5 * MS)))
+
+
+def many_bursts(folder: Path) -> Shown:
+    """Five bursts, after each of which the service works off a backlog."""
+    return spiking(folder, times=5)

@@ -44,7 +44,9 @@ soaking, scaling, searching, running = (_shown(n) for n in ("soaking", "scaling"
 
 
 def texts_of(svg: str) -> list[str]:
-    return [found for found in re.findall(r"<text[^>]*>([^<]*)</text>", svg) if found]
+    """Return the words of a drawing, without the halos behind them."""
+    found = re.findall(r"<text([^>]*)>([^<]+)</text>", svg)
+    return [text for look, text in found if 'fill="var(--page)"' not in look]
 
 
 def figure_of(shown: Shown, kind: str) -> Figure:
@@ -284,3 +286,26 @@ def test_a_comparison_of_nothing_is_refused() -> None:
 def test_the_same_evidence_gives_the_same_page(mended: Shown, tmp_path: Path) -> None:
     again = made_kinds.mended(tmp_path / "again")
     assert kind_figures(again.view.trials[0], EN) == kind_figures(mended.view.trials[0], EN)
+
+
+def test_rising_steps_show_their_knee_and_the_stretch_that_is_not_decided(tmp_path: Path) -> None:
+    shown = made_kinds.rising(tmp_path / "rising")
+    trial = shown.verdict.trials[0]
+    assert trial.knee is not None
+    assert not is_search(trial)
+    figure = trial_figures(shown.view.trials[0], EN)[0]
+    assert texts_of(figure.svg).count("knee") == 2
+    assert texts_of(figure.svg).count("required 1.5 P") == 2
+    assert figure.svg.count('opacity="0.14"') == 2
+
+
+def test_of_many_bursts_the_slowest_is_told_and_all_are_drawn(tmp_path: Path) -> None:
+    shown = made_kinds.many_bursts(tmp_path / "many")
+    recovery = shown.verdict.trials[0].recovery
+    assert recovery is not None
+    slowest = max(recovery, key=lambda one: one.time_ns.upper or 0)
+    figure = figure_of(shown, "recovery")
+    assert figure.finding.startswith("The service was back to normal after 5 of 5 disturbances; the worst: ")
+    assert f"After “{slowest.name}” it took" in figure.finding
+    drawn = set(texts_of(figure.svg))
+    assert all(any(text.startswith(f"✓ {one.name}: back to normal") for text in drawn) for one in recovery)

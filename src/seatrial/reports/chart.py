@@ -256,6 +256,10 @@ def flag_layers(flags: Sequence[Flag], layout: Layout, above: float) -> list[Lay
         late = flag.px + text_width(flag.text, 12) + 6 > layout.width + layout.right
         place = {"px": round(flag.px - 5 if late else flag.px + 5, 1), "py": py}
         row_of = [{**place, "text": flag.text, "colour": flag.colour}]
+        ground = [{**place, "text": flag.text, "colour": "var(--page)"}]
+        halo = label_layer(ground, align="right" if late else "left", fontWeight=600, stroke="var(--page)")
+        halo["mark"]["strokeWidth"] = 4  # another flag's line must not cross a name out
+        layers.append(halo)
         layers.append(label_layer(row_of, align="right" if late else "left", fontWeight=600))
     return layers
 

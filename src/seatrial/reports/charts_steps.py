@@ -21,6 +21,7 @@ from seatrial.reports.chart import (
     upright_layer,
 )
 from seatrial.reports.charts_time import MS_LABEL
+from seatrial.reports.wording import level
 from seatrial.units import MS
 
 __all__ = ["level_response_chart", "step_chart"]
@@ -71,6 +72,8 @@ def step_chart(verdict: TrialVerdict, names: Sequence[str], required: tuple[str,
     for base in LAYOUTS:
         layout = Layout(base.name, base.total, base.left, base.right, 58, 30, 230)
         layers: list[Layer] = [
+            *_between(verdict, names, layout),
+            *_knee(verdict, names, layout, say),
             *_required(required, names, layout),
             *_not_offered(len(stages), len(names), layout, say),
             _bars(bars, x, axis.encoding("goodput")),
@@ -119,6 +122,41 @@ def _breakpoint(verdict: TrialVerdict, names: Sequence[str], layout: Layout, say
     late = at > layout.width * 0.6
     place = {"px": at - 6 if late else at + 6, "py": -17, "text": text, "colour": "var(--c-broken)"}
     return [line, label_layer([place], align="right" if late else "left", fontWeight=700)]
+
+
+def _between(verdict: TrialVerdict, names: Sequence[str], layout: Layout) -> list[Layer]:
+    """Return where the capacity may lie, shaded, when undecided levels stand between its bounds."""
+    found = verdict.capacity
+    if found is None or found.lower is None or found.upper is None:
+        return []
+    ends = [level(bound, found.unit) for bound in (found.lower, found.upper)]
+    if any(end not in names for end in ends):
+        return []
+    first, last = (list(names).index(end) for end in ends)
+    if last - first < 2:
+        return []
+    row = {"px": _edge(first + 1, len(names), layout), "to": _edge(last, len(names), layout)}
+    return [
+        {
+            "data": {"values": [{key: round(px, 1) for key, px in row.items()}]},
+            "mark": {"type": "rect", "fill": "var(--c-open)", "opacity": 0.14},
+            "encoding": {
+                "x": {"field": "px", "type": "quantitative", "scale": None, "axis": None},
+                "x2": {"field": "to"},
+            },
+        }
+    ]
+
+
+def _knee(verdict: TrialVerdict, names: Sequence[str], layout: Layout, say: Say) -> list[Layer]:
+    """Return the knee as a line through the middle of its level; none where it may lie beyond what was offered."""
+    if verdict.knee is None or not verdict.knee.inside or verdict.knee.level not in names:
+        return []
+    step = layout.width / (len(names) - 0.18 + 0.2)
+    at = step * (0.1 + list(names).index(verdict.knee.level)) + step * 0.41
+    line = upright_layer([at], -36, layout.height, SOFT, 1.5, [2, 3])
+    place = {"px": round(at + 5, 1), "py": -31, "text": say("chart.knee"), "colour": SOFT}
+    return [line, label_layer([place], align="left", fontWeight=600)]
 
 
 def _required(required: tuple[str, str] | None, names: Sequence[str], layout: Layout) -> list[Layer]:

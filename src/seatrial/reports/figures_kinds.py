@@ -29,7 +29,7 @@ from seatrial.units import format_duration, format_share
 
 __all__ = ["kind_figures", "search_figure"]
 
-MAX_DRIFTS = 8
+MAX_DRIFTS, MAX_TOLD = 8, 3
 
 
 def kind_figures(view: TrialView, say: Say) -> tuple[Figure, ...]:
@@ -90,12 +90,23 @@ def _between(found: Capacity, say: Say) -> str:
 
 def _recovery(view: TrialView, verdict: TrialVerdict, say: Say) -> Figure:
     shown = replace(view, verdict=verdict)  # of an INVALID trial no instant of recovery is drawn
-    finding = " ".join(_comeback(one, say) for one in verdict.recovery or ()) or say("figure.recovery_unknown")
+    finding = _recovery_finding(verdict.recovery or (), say)
     identity = f"t{view.index + 1}-recovery"
     limits = time_limits(view.trial.objectives, say, quantile=0.95) if view.trial else []
     svg = draw(goodput_recovery_chart(shown, say), identity, finding)
     svg += draw(response_recovery_chart(shown, limits, say), f"{identity}-p95", finding)
     return Figure(identity, say("figure.recovery"), finding, say("figure.recovery_note"), svg)
+
+
+def _recovery_finding(found: tuple[Recovery, ...], say: Say) -> str:
+    """Return a sentence for each recovery; of many how many came back, and those that did not or the slowest."""
+    if len(found) <= MAX_TOLD:
+        return " ".join(_comeback(one, say) for one in found) or say("figure.recovery_unknown")
+    back = [one for one in found if one.state == "recovered" and one.time_ns.upper is not None]
+    down = [one for one in found if one not in back]
+    worst = down[:1] or [max(back, key=lambda one: one.time_ns.upper or 0.0)]
+    many = say("figure.recovery_many", back=str(len(back)), all=str(len(found)))
+    return f"{many} {_comeback(worst[0], say)}"
 
 
 def _comeback(one: Recovery, say: Say) -> str:
