@@ -225,6 +225,21 @@ def test_a_capacity_that_fell_is_worse_and_levels_that_the_old_round_did_not_hol
     assert found.parts[0].level == "2 P (80/s)"
 
 
+def test_a_capacity_that_rose_is_better_and_the_level_at_which_the_old_round_broke_is_left_out():
+    plan = plan_of(stress("p50 response time <= 60ms", "capacity >= 1 P", to="3 P"), peak="40/s")
+
+    def until(limit_per_s: float) -> Law:
+        return lambda at, stage, rng: Answers(
+            rng.exponential(20 * MS if stage.rate <= limit_per_s else 500 * MS, len(at))
+        )
+
+    found = compare(*rounds(plan, until(60), until(100)), Smallest(2.0, 0.05))
+    assert found.verdict is not Verdict.FAIL
+    assert [(one.what, one.change) for one in found.beside] == [("capacity", "better")]
+    assert "stress, 2 P (80/s)" in found.left_out
+    assert {part.level for part in found.parts} == {"1 P (40/s)", "1.5 P (60/s)"}
+
+
 def test_runs_of_the_same_load_count_together():
     plan = plan_of(load(*LIMITS, hold="30s", runs=3))
     found = compared(plan, exponential(40 * MS), exponential(40 * MS))
