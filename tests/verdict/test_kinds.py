@@ -265,6 +265,7 @@ def test_a_soak_that_is_too_short_is_undecided_and_says_so() -> None:
     found = judged(make(plan, exponential(100 * MS)))
     assert found.verdict is Verdict.INCONCLUSIVE
     assert "drift.few" in codes(found)
+    assert all(reason.text for reason in found.reasons)  # a run ends with the sentences of its verdict
 
 
 def scalability(*objectives: str, **more: Any) -> dict[str, Any]:
@@ -348,3 +349,14 @@ def test_a_load_trial_that_lacks_a_run_is_invalid() -> None:
     verdict = judged(short)
     assert verdict.verdict is Verdict.INVALID
     assert codes(verdict) == ["validity.decisions"]
+
+
+def test_a_mending_that_is_answered_once_all_is_well_hides_no_downtime() -> None:
+    hurt = from_then_on(60 * SECOND, exponential(50 * MS), down(), 110 * SECOND)
+    made = make(plan_of(faulty()), hurt)
+    fault, end = made_at(made, 60, 80)
+    verdict = judged(made, (fault, replace(end, ended_ns=end.began_ns + 30 * SECOND)))
+    assert verdict.recovery is not None
+    lower = verdict.recovery[0].time_ns.lower
+    assert lower is not None
+    assert 28 * SECOND < lower < 31 * SECOND

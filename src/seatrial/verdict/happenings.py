@@ -46,7 +46,7 @@ def check_happenings(
             params = {"name": happening.name, "late": format_duration(abs(late_ns))}
             yield Reason(code="validity.done_late", params=params | {"limit": format_duration(MOST_LATE_NS)})
     for after in stage.periods:
-        late_ns = disturbance_end_ns(stage, begun, log, after.from_ns) - after.from_ns
+        late_ns = max((entry.ended_ns for entry in done.values()), default=0) - begun.started_ns - after.from_ns
         limit_ns = (after.to_ns - after.from_ns) // 2
         if after.role == "after" and late_ns > limit_ns:
             params = {"late": format_duration(late_ns), "limit": format_duration(limit_ns)}
@@ -55,9 +55,10 @@ def check_happenings(
 
 
 def disturbance_end_ns(stage: Stage, begun: StageLog, log: TrialLog, planned_ns: int) -> int:
-    """Return when a disturbance was over, from the stage's start: as planned, or when what ended it was done.
+    """Return when a disturbance was over, from the stage's start: as planned, or when its mending was sent.
 
-    Of a fault that nobody mends it is its beginning: the moment when the request that made it was answered.
+    Not when that was answered: a service that answers only once it is well again would have recovered in no time. Of
+    a fault that nobody mends it is the moment when the request that makes it was sent.
 
     Args:
         stage: The stage.
@@ -65,5 +66,5 @@ def disturbance_end_ns(stage: Stage, begun: StageLog, log: TrialLog, planned_ns:
         log: What the journal says of the trial.
         planned_ns: As planned, from the stage's start.
     """
-    ends = [entry.ended_ns - begun.started_ns for entry in log.happenings if entry.stage == stage.index]
-    return max([planned_ns, *(end for end in ends if end > planned_ns - MOST_LATE_NS)])
+    sent = [entry.began_ns - begun.started_ns for entry in log.happenings if entry.stage == stage.index]
+    return max([planned_ns, *sent])
