@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from seatrial.model.document import Duration, Limit, LoadLevel, Name, Strict
+from seatrial.model.document import Duration, Limit, LoadLevel, Name, Strict, rule_broken
 from seatrial.units import MS
 
 __all__ = ["Acceptance", "Policy", "Required", "Validity"]
@@ -40,20 +40,46 @@ class Validity(Strict):
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
 
 
+_ONLY_FOR = {"runs": "load", "times": "spike", "base": "spike", "rise": "spike", "disturbance": "recovery"}
+
+
 class Required(Strict):
     """A trial that a confirmation needs, at the least.
 
+    What only some policies ask is None where it is not asked, so that a policy from before it could be is read as ever.
+
     Attributes:
         kind: Its kind.
-        at_least: Lowest load level it must reach.
-        hold: Shortest judged time at that level.
+        at_least: Lowest load level it must reach; of a recovery that before and after the disturbance.
+        hold: Shortest judged time at that level; of a spike each burst, of a recovery the time after the disturbance.
         objectives: Limits that its own must be as strict as.
+        runs: Of a load trial: fewest runs.
+        times: Of a spike: fewest bursts.
+        base: Of a spike: highest load of the calm.
+        rise: Of a spike: longest time in which the burst comes.
+        disturbance: Of a recovery: what it must be from; either where it is left out.
+        overload: Of a recovery from an overload: lowest level of that.
     """
 
     kind: Literal["load", "stress", "spike", "soak", "recovery"]
     at_least: LoadLevel
     hold: Duration
     objectives: tuple[Limit, ...] = Field(min_length=1)
+    runs: Annotated[int, Field(ge=1)] | None = None
+    times: Annotated[int, Field(ge=1)] | None = None
+    base: LoadLevel | None = None
+    rise: Duration | None = None
+    disturbance: Literal["overload", "fault"] | None = None
+    overload: LoadLevel | None = None
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> Required:
+        for key, kind in _ONLY_FOR.items():
+            if getattr(self, key) is not None and self.kind != kind:
+                raise rule_broken(f"'{key}' of a {self.kind} trial, which has none; move it to a {kind} trial", key)
+        if self.overload is not None and self.disturbance != "overload":
+            raise rule_broken("'overload' without that disturbance; write disturbance: overload", "overload")
+        return self
 
 
 class Acceptance(Strict):

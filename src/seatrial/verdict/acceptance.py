@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from seatrial.model.objective import Metric, Objective
 from seatrial.model.plan import Plan
 from seatrial.model.policy import Policy, Required
-from seatrial.model.trial import LoadTrial, Trial
+from seatrial.model.trial import LoadTrial, RecoveryTrial, SpikeTrial, Trial
 from seatrial.units import format_duration, format_rate
 
 __all__ = ["shortfalls"]
@@ -29,18 +29,26 @@ def shortfalls(plan: Plan, policy: Policy) -> tuple[str, ...]:
         candidates: list[list[str]] = [
             [f"{name}: {lack}" for lack in _lacks(trial, required, plan)]
             for name, trial in names
-            if trial.kind == required.kind and not _is_closed(trial)
+            if _is_such(trial, required) and not _is_closed(trial)
         ]
         if candidates:
             candidates.sort(key=len)
             found += candidates[0]
-        elif any(trial.kind == required.kind for trial in plan.trials):
+        elif any(_is_such(trial, required) for trial in plan.trials):
             found.append(
                 f"no {required.kind} trial whose load does not wait for the service, which the policy requires"
             )
         else:
-            found.append(f"no {required.kind} trial, which the policy requires")
+            cause = {None: "", "overload": " from an overload", "fault": " from a fault"}[required.disturbance]
+            found.append(f"no {required.kind} trial{cause}, which the policy requires")
     return tuple(found)
+
+
+def _is_such(trial: Trial, required: Required) -> bool:
+    """Return whether a trial is of the kind that is required and, of a recovery, from what is required."""
+    if not isinstance(trial, RecoveryTrial) or required.disturbance is None:
+        return trial.kind == required.kind
+    return required.kind == "recovery" and getattr(trial, required.disturbance) is not None
 
 
 def _is_closed(trial: Trial) -> bool:
@@ -51,6 +59,7 @@ def _lacks(trial: Trial, required: Required, plan: Plan) -> Iterator[str]:
     peak = plan.demand.peak
     shaped = isinstance(trial, LoadTrial) and trial.shape is not None
     yield from _shape_lacks(trial, required, plan) if shaped else _level_lacks(trial, required, peak)
+    yield from _form_lacks(trial, required, peak)
     # Where a stress trial limits capacity, that decides, and the levels above it may break: the top is not shown.
     capacity = max((own.load for own in trial.objectives if own.load), key=lambda load: load.value, default=None)
     if capacity is not None and capacity.rate(peak) < required.at_least.rate(peak) * (1 - 1e-9):
@@ -69,6 +78,28 @@ def _level_lacks(trial: Trial, required: Required, peak: float) -> Iterator[str]
         yield f"reaches {level}, the policy requires {required.at_least}"
     if held_ns < required.hold:
         yield f"holds for {format_duration(held_ns)}, the policy requires {format_duration(required.hold)}"
+
+
+def _form_lacks(trial: Trial, required: Required, peak: float) -> Iterator[str]:
+    """Yield what a trial lacks of the form that its kind alone has."""
+    if isinstance(trial, LoadTrial) and required.runs is not None and (trial.runs or 1) < required.runs:
+        yield f"is offered {_times(trial.runs or 1)}, the policy requires {required.runs} runs"
+    if isinstance(trial, SpikeTrial):
+        if required.times is not None and trial.times < required.times:
+            yield f"bursts {_times(trial.times)}, the policy requires {_times(required.times)}"
+        if required.base is not None and trial.base.rate(peak) > required.base.rate(peak) * (1 + 1e-9):
+            yield f"bursts from {trial.base}, the policy requires a calm of {required.base} or less"
+        if required.rise is not None and trial.rise > required.rise:
+            own, most = format_duration(trial.rise), format_duration(required.rise)
+            yield f"rises in {own}, the policy requires {most} or less"
+    over = trial.overload if isinstance(trial, RecoveryTrial) else None
+    wanted = required.overload
+    if over is not None and wanted is not None and over.to.rate(peak) < wanted.rate(peak) * (1 - 1e-9):
+        yield f"is overloaded with {over.to}, the policy requires {wanted}"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _shape_lacks(trial: Trial, required: Required, plan: Plan) -> Iterator[str]:
