@@ -128,6 +128,12 @@ def test_a_constant_does_not_drift():
         assert (found.change.lower, found.change.estimate, found.change.upper) == (0, 0, 0)
 
 
+@given(st.floats(1e-6, 1e6), st.integers(LEAST_WINDOWS, 200))
+def test_a_share_that_is_the_same_throughout_does_not_drift_by_a_rounding_error(value, windows):
+    found = mean_drift(series([value] * windows), 0.99)
+    assert (found.direction, found.rise.estimate) == ("none", 0)
+
+
 def test_seven_windows_or_eight_of_which_one_is_empty_tell_nothing():
     for values in ([1.0, 2, 3, 4, 5, 6, 7], [1.0, 2, 3, 4, math.nan, 5, 6, 7]):
         for of in (drift, mean_drift):

@@ -124,6 +124,13 @@ _OBJECTIVES: dict[str, tuple[str, str]] = {
         "{what}{where}{at}為 {value}（{range}），不足以判斷是否符合要求（{bound}）。"
         "如該服務表現不變，把測試時間延長至約 {times} 倍便可定論。",
     ),
+    "objective.longer_hidden": (
+        "The {what}{where}{at} was {lower} at least, and requests without an answer hide the rest, which does not "
+        "decide whether the limit, {bound}, is kept. A trial about {times} times as long would decide, if the service "
+        "goes on as it did.",
+        "{what}{where}{at}最少為 {lower}；其餘因請求沒有得到回應而無法得知，不足以判斷是否符合要求（{bound}）。"
+        "如該服務表現不變，把測試時間延長至約 {times} 倍便可定論。",
+    ),
     "objective.close": (
         "The {what}{where}{at} was {value} ({range}), too close to the limit, {bound}, for any trial of practical "
         "length to decide.",

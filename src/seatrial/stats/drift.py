@@ -170,7 +170,8 @@ def mean_drift(series: Series, confidence: float) -> Drift:
     t = (there.at_ns - there.from_ns) / _NS
     apart = t - math.fsum(t.tolist()) / k
     squares = math.fsum((apart * apart).tolist())
-    slope = math.fsum((apart * there.low).tolist()) / squares
+    # Against the first of them: figures that are all the same have a slope of zero, and not of a rounding error.
+    slope = math.fsum((apart * (there.low - there.low[0])).tolist()) / squares
     left = _left(there.low, math.fsum(there.low.tolist()) / k + slope * apart)
     variance = math.fsum((left * left).tolist()) / (k - 2) / squares * inflation(left)
     half = float(stdtrit(k - 2, (1 + confidence) / 2)) * math.sqrt(variance)

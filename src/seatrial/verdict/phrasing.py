@@ -16,6 +16,8 @@ _UNDECIDED = {
     "close": "objective.close",
     "cut": "objective.cut",
 }
+#: Where requests without an answer hide the figure itself: its bound from below may come to break the limit.
+_UNDECIDED_HIDDEN = {"length": "objective.longer_hidden", "close": "objective.hidden"}
 _UNDECIDED_WINDOWS = {
     "no_samples": "objective.no_samples",
     "cut": "objective.windows_cut",
@@ -77,9 +79,9 @@ def limit_figures(objective: Objective, result: ObjectiveResult, level: str | No
         "at": "whole_trial" if level is None else "one_level",
         "bound": "at_most" if objective.relation == "<=" else "at_least",
         "limit": figure(result.limit, result.unit),
-        "range": "open" if value.upper is None else "bounded",
     }
     optional = {
+        "range": None if value.lower is None else "open" if value.upper is None else "bounded",
         "percentile": None if objective.quantile is None else f"p{objective.quantile * 100:g}",
         "name": objective.step or objective.journey,
         "series": objective.series,
@@ -117,6 +119,8 @@ def _code(result: ObjectiveResult) -> str:
         return "objective.hopeless"
     if result.verdict is Verdict.FAIL:
         return "objective.broken_hidden" if result.value.estimate is None else "objective.broken"
+    if result.value.estimate is None and result.undecided in _UNDECIDED_HIDDEN:
+        return _UNDECIDED_HIDDEN[result.undecided]
     return _UNDECIDED[result.undecided or "close"]
 
 
