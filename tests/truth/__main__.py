@@ -42,7 +42,7 @@ def main() -> int:
             _say(f"  {figure.what}: {count.share:.1%} of {count.trials} {figure.target} {mark}")
         _say(f"  {time.monotonic() - begun:.0f} s so far")
         write_results(results, results_file)
-    page.write_text(render(results), encoding="utf-8")
+    page.write_text(render(read_results(results_file)), encoding="utf-8")  # what stands in the file, in its order
     _say(f"written: {page}")
     return 0
 

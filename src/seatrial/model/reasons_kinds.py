@@ -44,8 +44,8 @@ KINDS: dict[str, tuple[str, str]] = {
         "沒有{what}{where}的記錄，因此無法得知其漂移。",
     ),
     "drift.found": (
-        "The {what}{where} is {direction} significantly (p = {p}).",
-        "{what}{where}顯著{direction}（p = {p}）。",
+        "The {what}{where} is {direction} significantly (p {p}).",
+        "{what}{where}顯著{direction}（p {p}）。",
     ),
     "recovery.kept": (
         "After “{name}” the service kept its limits again within {value} ({range}), and went on keeping them. The "
@@ -67,6 +67,11 @@ KINDS: dict[str, tuple[str, str]] = {
         "a metastable state, which it does not leave by itself.",
         "「{name}」之後，服務一直未能恢復：干擾已經消除，負載亦回到先前能夠承受的水平，但在 {watched} 的觀察期內"
         "始終不符合要求，亦沒有好轉。這是亞穩定狀態，服務不能自行脫離。",
+    ),
+    "recovery.too_late": (
+        "After “{name}” the service did not keep its limits again within the {watched} for which it was watched. The "
+        "limit, {bound}, is broken.",
+        "「{name}」之後，在 {watched} 的觀察期內服務未能恢復符合各項要求。恢復時間要求為{bound}，不符合。",
     ),
     "recovery.undecided": (
         "After “{name}” the data do not show when the service kept its limits again ({range}). The limit is {bound}.",
@@ -91,29 +96,31 @@ KINDS: dict[str, tuple[str, str]] = {
         "服務從「{name}」恢復後，在相同負載下響應時間的 p95 為先前的 {value} 倍（{range}）。",
     ),
     "size.capacity": (
-        "With {units} units the service held {value} for each ({range}).",
+        "At size {units} the service held {value} for each unit ({range}).",
         "服務有 {units} 個單位時，每個單位可承受 {value}（{range}）。",
     ),
     "size.none": (
-        "With {units} units the lowest level offered, {level} for each, did not hold.",
+        "At size {units} the lowest level offered, {level} for each unit, did not hold.",
         "服務有 {units} 個單位時，最低的負載（每個單位 {level}）亦未能承受。",
     ),
     "efficiency.kept": (
-        "At {units} units each brings {value} of what it brings at {base} ({range}). The limit, {bound}, is kept.",
+        "At size {units} each unit brings {value} of what it brings at {base} ({range}). The limit, {bound}, is kept.",
         "有 {units} 個單位時，每個單位的效能為有 {base} 個時的 {value}（{range}）。要求為{bound}，符合。",
     ),
     "efficiency.broken": (
-        "At {units} units each brings {value} of what it brings at {base} ({range}). The limit, {bound}, is broken.",
+        "At size {units} each unit brings {value} of what it brings at {base} ({range}). The limit, {bound}, "
+        "is broken.",
         "有 {units} 個單位時，每個單位的效能為有 {base} 個時的 {value}（{range}）。要求為{bound}，不符合。",
     ),
     "efficiency.broken_below": (
-        "At {units} units not even the lowest level offered is kept for each: it brings less than {value} of what it "
-        "brings at {base}. The limit, {bound}, is broken.",
+        "At size {units} not even the lowest level offered is kept for each unit: it brings less than {value} of "
+        "what it brings at {base}. The limit, {bound}, is broken.",
         "有 {units} 個單位時，每個單位連所施的最低負載亦未能承受：其效能低於有 {base} 個時的 {value}。"
         "要求為{bound}，不符合。",
     ),
     "efficiency.undecided": (
-        "At {units} units the levels offered do not decide how much each brings against {base} ({range}). The limit is "
+        "At size {units} the levels offered do not decide how much each unit brings against {base} "
+        "({range}). The limit is "
         "{bound}. Smaller steps, or a higher top level, would tell.",
         "有 {units} 個單位時，所施的負載水平未能判定每個單位相對於有 {base} 個時的效能（{range}）。要求為{bound}。"
         "採用較小的步幅或較高的最高水平即可判定。",

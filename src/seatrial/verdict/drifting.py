@@ -160,7 +160,7 @@ _NAMING = ("what", "where", "percentile", "name", "series", "statistic")
 
 
 def _probability(p_value: float) -> str:
-    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
+    return "< 0.001" if p_value < 0.001 else f"= {p_value:.3f}"
 
 
 def _code(result: ObjectiveResult) -> str:
