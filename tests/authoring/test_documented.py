@@ -16,7 +16,8 @@ from seatrial.authoring.yaml_plan import load_plan
 from seatrial.model.plan import Plan, plan_json_schema
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("plans.md", "how-to/scripting.md", "how-to/sessions.md")
+KINDS = ("load", "stress", "spike", "soak", "recovery", "scalability")
+PAGES = ("plans.md", "how-to/scripting.md", "how-to/sessions.md", *(f"how-to/{kind}.md" for kind in KINDS))
 BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 AROUND: dict[str, Any] = {
     "seatrial": 1,
