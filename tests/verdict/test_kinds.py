@@ -158,6 +158,17 @@ def test_a_metastable_spike_fails_even_where_no_limit_asks_for_its_recovery() ->
     assert codes(verdict)[-1] == "recovery.metastable"
 
 
+def test_a_service_that_is_late_is_not_said_to_get_better_where_nothing_shows_that_it_does() -> None:
+    stuck = from_then_on(62 * SECOND, exponential(50 * MS), down())
+    made = make(plan_of(recovery("recovery time <= 1s", after="2s")), stuck)  # too few records for a trend
+    verdict = judged(made)
+    assert verdict.verdict is Verdict.FAIL
+    assert verdict.recovery is not None
+    assert verdict.recovery[0].state == "undecided"
+    assert "recovery.too_late" in codes(verdict)
+    assert "recovery.slow" not in codes(verdict)
+
+
 def test_a_recovery_without_a_sound_beginning_shows_nothing() -> None:
     verdict = judged(make(plan_of(recovery("recovery time <= 60s")), down()))
     assert verdict.verdict is Verdict.FAIL

@@ -166,7 +166,8 @@ def _reason(limit: Objective, result: ObjectiveResult, recovery: Recovery, undec
     elif undecided == "baseline":
         code = "recovery.no_baseline"
     elif recovery.time_ns.estimate is None:
-        code = "recovery.slow" if recovery.state == "slow" or result.verdict is Verdict.FAIL else "recovery.undecided"
+        late = "recovery.too_late" if result.verdict is Verdict.FAIL else "recovery.undecided"
+        code = "recovery.slow" if recovery.state == "slow" else late
     else:
         codes = {Verdict.PASS: "recovery.kept", Verdict.FAIL: "recovery.broken"}
         code = codes.get(result.verdict, "recovery.undecided")
