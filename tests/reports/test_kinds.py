@@ -74,11 +74,11 @@ def test_a_recovery_stands_in_the_picture_where_the_verdict_says(spiking: Shown)
 
 def test_a_fault_is_shown_from_the_moment_of_its_request_to_that_of_its_mending(mended: Shown) -> None:
     (back,) = comebacks(mended.view.trials[0])
-    assert back.gone_ns == pytest.approx(80.51 * SECOND)
+    assert back.gone_ns == pytest.approx(80.5 * SECOND)
     figure = figure_of(mended, "recovery")
     # In both sizes, as the name of the period and as that of the line.
     assert texts_of(figure.svg).count("fault") == 4
-    assert "✓ back to normal: 7.89 s" in texts_of(figure.svg)
+    assert "✓ back to normal: 7.9 s" in texts_of(figure.svg)
 
 
 def test_a_metastable_service_is_shown_as_such_in_both_languages(stuck: Shown) -> None:

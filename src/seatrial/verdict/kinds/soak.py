@@ -48,7 +48,10 @@ def _conclude(plan: Plan, policy: Policy, trial: SoakTrial, log: TrialLog, found
     drifts: _Drifts | None = next(iter(found.observed.values()), None)
     shown = drifts.results if drifts is not None else ()
     of_drift = tuple(result for _, result, _ in shown)
-    reasons += [reason for one in shown for reason in drift_reasons(*one)]
+    broken = [one for one in shown if one[1].verdict is Verdict.FAIL]
+    of_lines = {one[0].text: drift_reasons(*one) for one in shown}
+    reasons = [*(r for one in broken for r in of_lines[one[0].text]), *reasons]
+    reasons += [r for one in shown if one not in broken for r in of_lines[one[0].text]]
     verdict = worst([*(result.verdict for result in objectives), *(result.verdict for result in of_drift)])
     if found.by_service:
         verdict = worst([verdict, Verdict.FAIL])
