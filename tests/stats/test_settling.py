@@ -80,6 +80,18 @@ def test_a_service_that_gives_up_what_is_too_late_recovers_in_the_time_that_its_
     assert all(f.recovery.lower_ns <= f.recovery.upper_ns for f in found)
 
 
+def test_steps_that_sessions_of_the_disturbance_leave_undone_soon_after_it_are_no_load_that_explains_the_state():
+    at, took, censored = service(1, load=0.5, retries=3)
+    slow = took > LIMIT * SECOND
+    left = (at >= GONE) & (at < GONE + (END - GONE) // 4)
+    more = np.sort(np.concatenate([np.arange(len(at)), np.flatnonzero(left)]))
+    found = aftermath(
+        at[more], took[more], censored[more], (slow[more], (slow | censored)[more]), 10 * SECOND, beyond_quantile(0.9),
+        BEFORE, GONE, END,
+    )  # fmt: skip
+    assert found.state is State.METASTABLE
+
+
 def test_a_state_that_others_explain_is_not_called_metastable():
     at, took, censored = service(1, load=0.5, retries=3)
     slow = took > LIMIT * SECOND

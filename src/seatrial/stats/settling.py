@@ -13,7 +13,8 @@ all the same, a cold cache; Bronson, Aghayev, Charapko, Zhu, *Metastable Failure
 2021; Huang and others, *Metastable Failures in the Wild*, OSDI 2022). It is told by these rules:
 
 1. before the disturbance the service kept its limit, as one window;
-2. after it the load is not above what it was before, by more than a tenth;
+2. in the second half of the time after it the load is not above what it was before, by more than a tenth (in the
+   first half stand the steps that sessions of the disturbance still had before them when they broke off);
 3. in the optimistic reading the last window breaks, and so do nine tenths of those positions in the second half;
 4. nothing improves in the second half: neither the share of bad records nor the median of the times falls.
 
@@ -95,7 +96,7 @@ class Aftermath:
         state: The sum of it.
         recovery: How long it took.
         before_bad: Share of bad records before the disturbance, pessimistic reading; None without records.
-        load: Records per second after it, divided by those before; None without records before.
+        load: Records per second in the second half after it, divided by those before; None without records before.
         broken: Share of the positions in the second half at which a window breaks, optimistic reading.
         bad_fall: By how much the share of bad records fell in the second half, in points (a fraction of one).
         time_fall: By how much the median of the times fell in the second half, as a share of what it was; None where
@@ -173,11 +174,12 @@ def aftermath(
     if before[1] <= before[0]:
         raise ValueError(f"no time before the disturbance: {before[0]} to {before[1]} ns")
     recovery = recovery_time(at_ns, bad, width_ns, allowed, gone_ns, end_ns)
-    first, last, gone, end = np.searchsorted(at_ns, [*before, gone_ns, end_ns], side="left").tolist()
+    half_ns = (gone_ns + end_ns) // 2
+    first, last, half, end = np.searchsorted(at_ns, [*before, half_ns, end_ns], side="left").tolist()
     count, hits = last - first, int(bad[1][first:last].sum())
     load = None
-    if count and end_ns > gone_ns:
-        load = (end - gone) / (end_ns - gone_ns) * (before[1] - before[0]) / count
+    if count and end_ns > half_ns:
+        load = (end - half) / (end_ns - half_ns) * (before[1] - before[0]) / count
     seen = _Seen(recovery, hits / count if count else None, load)
     if recovery.undecided is not None:
         return seen.end("short")
@@ -189,8 +191,7 @@ def aftermath(
         return seen.end("baseline")
     if load is None or load > _MORE_LOAD:
         return seen.end("load")
-    half = (gone_ns + end_ns) // 2
-    return _second_half(seen, at_ns, took_ns, censored, bad[0], width_ns, allowed, half, end_ns)
+    return _second_half(seen, at_ns, took_ns, censored, bad[0], width_ns, allowed, half_ns, end_ns)
 
 
 def ratio_of_means(before: Float64, after: Float64, confidence: float) -> Bounded:
