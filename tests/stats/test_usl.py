@@ -33,6 +33,11 @@ def test_points_on_the_curve_give_its_parameters_back(one: float, sigma: float, 
     assert found.crosstalk.estimate == pytest.approx(kappa, abs=1e-6)
 
 
+def test_points_of_which_hardly_anything_is_known_have_no_law_and_are_no_defect() -> None:
+    points = [ThroughputAt(n, law(n, 30, 0.1, 0.01), 500 * law(n, 30, 0.1, 0.01)) for n in (2.0, 2.5, 3.0, 3.5)]
+    assert fit_scaling(points, 0.95) is None
+
+
 def test_gunthers_own_example_has_his_parameters() -> None:
     # Guerrilla Capacity Planning, table 5.1: ray tracing on 1 to 64 processors, sigma 0.05 and kappa near zero.
     rays = {1: 20, 4: 78, 8: 130, 12: 170, 16: 190, 20: 200, 24: 210, 28: 230, 32: 260, 48: 280, 64: 310}

@@ -139,6 +139,10 @@ class Scaling:
         return Prediction(load, _short(x), _short(x * math.exp(-spread)), _short(x * math.exp(spread)))
 
 
+#: A throughput of one that may as well be e to this power times as high or as low is not known at all.
+_UNKNOWN = 10.0
+
+
 def fit_scaling(points: Sequence[ThroughputAt], confidence: float) -> Scaling | None:
     """Return the law that fits best; None with fewer than four different loads, or where no throughput fits.
 
@@ -167,6 +171,8 @@ def fit_scaling(points: Sequence[ThroughputAt], confidence: float) -> Scaling | 
     base, sigma, kappa = found[0], found[1] / found[0], found[2] / found[0]
     largest = max(point.load for point in points)
     of_one = t * math.sqrt(covariance[0, 0]) / base
+    if of_one > _UNKNOWN:
+        return None
     crosstalk = _ratio(found, covariance, 2, t)
     return Scaling(
         throughput=Parameter(_short(1 / base), _short(math.exp(-of_one) / base), _short(math.exp(of_one) / base)),
