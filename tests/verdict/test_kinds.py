@@ -331,6 +331,19 @@ def test_of_a_size_that_carries_no_level_offered_the_efficiency_is_broken_and_sa
     assert "less than 40 %" in text  # the lowest level, 0.5 P, against 1.25 P
 
 
+def test_a_size_whose_lowest_level_is_undecided_is_not_said_to_have_broken() -> None:
+    def law(at: Any, stage: Stage, rng: np.random.Generator) -> Answers:
+        small = stage.name.startswith("1 ") or stage.name.endswith(" 0.5 P")
+        share = 0.05 if stage.name.startswith("4 ") and small else 0.0 if small else 1.0
+        bad = rng.random(len(at)) < share  # five per cent of errors against a limit of five per cent
+        return Answers(rng.exponential(50 * MS, len(at)), np.where(bad, Outcome.HTTP_ERROR, Outcome.OK))
+
+    verdict = judged(make(plan_of(scalability(step="0.5 P")), law))
+    assert "size.undecided" in codes(verdict)
+    assert "size.none" not in codes(verdict)
+    assert verdict.verdict is Verdict.INCONCLUSIVE
+
+
 def test_levels_that_do_not_reach_the_break_leave_the_efficiency_open() -> None:
     verdict = judged(make(plan_of(scalability("efficiency >= 80%")), of_size(lambda units: 1e9)))
     assert verdict.verdict is Verdict.INCONCLUSIVE

@@ -103,6 +103,10 @@ KINDS: dict[str, tuple[str, str]] = {
         "At size {units} the lowest level offered, {level} for each unit, did not hold.",
         "服務有 {units} 個單位時，最低的負載（每個單位 {level}）亦未能承受。",
     ),
+    "size.undecided": (
+        "With {units} units the data do not decide whether the lowest level offered, {level} for each, held.",
+        "服務有 {units} 個單位時，數據未能判定其可否承受最低的負載（每個單位 {level}）。",
+    ),
     "efficiency.kept": (
         "At size {units} each unit brings {value} of what it brings at {base} ({range}). The limit, {bound}, is kept.",
         "有 {units} 個單位時，每個單位的效能為有 {base} 個時的 {value}（{range}）。要求為{bound}，符合。",

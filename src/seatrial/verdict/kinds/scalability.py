@@ -75,8 +75,7 @@ def _conclude(plan: Plan, policy: Policy, trial: ScalabilityTrial, log: TrialLog
     for size in sizes:
         reasons.append(_capacity(trial, size))
         if not size.capacity.lower:  # a size that does not carry the lowest level
-            broken = size.capacity.upper is not None
-            verdicts.append(Verdict.FAIL if broken else Verdict.INCONCLUSIVE)
+            verdicts.append(Verdict.FAIL if _breaks_at_once(trial, size) else Verdict.INCONCLUSIVE)
     if len(sizes) < len(trial.sizes):
         verdicts.append(Verdict.INVALID)
     if not shown and not verdicts:
@@ -127,9 +126,15 @@ def _reason(limit: Objective, result: ObjectiveResult, size: SizeResult, base: S
     return Reason(code=codes.get(result.verdict, "efficiency.undecided"), params=params)
 
 
+def _breaks_at_once(trial: ScalabilityTrial, size: SizeResult) -> bool:
+    """Return whether it is the lowest level that broke; that one may be undecided where a higher one broke."""
+    return size.capacity.upper is not None and size.capacity.upper <= trial.levels[0].value
+
+
 def _capacity(trial: ScalabilityTrial, size: SizeResult) -> Reason:
     if size.capacity.estimate is None:
-        return Reason(code="size.none", params={"units": str(size.units), "level": str(trial.levels[0])})
+        code = "size.none" if _breaks_at_once(trial, size) else "size.undecided"
+        return Reason(code=code, params={"units": str(size.units), "level": str(trial.levels[0])})
     shown = {"units": str(size.units), "value": figure(size.capacity.estimate, size.unit)}
     return Reason(code="size.capacity", params=shown | _range(size.capacity, size.unit))
 
