@@ -63,7 +63,7 @@ def test_a_recovery_stands_in_the_picture_where_the_verdict_says(spiking: Shown)
     recovery = spiking.verdict.trials[0].recovery
     assert recovery is not None
     assert back.gone_ns == 84 * SECOND
-    assert back.lower_ns == 84 * SECOND + (recovery[0].time_ns.lower or 0)
+    assert back.lower_ns == 84 * SECOND + (recovery[0].back_ns.lower or 0)
     assert back.end_ns == 144 * SECOND
     figure = figure_of(spiking, "recovery")
     assert figure.svg.count("<svg") == 4
@@ -303,7 +303,7 @@ def test_of_many_bursts_the_slowest_is_told_and_all_are_drawn(tmp_path: Path) ->
     shown = made_kinds.many_bursts(tmp_path / "many")
     recovery = shown.verdict.trials[0].recovery
     assert recovery is not None
-    slowest = max(recovery, key=lambda one: one.time_ns.upper or 0)
+    slowest = max(recovery, key=lambda one: one.back_ns.upper or 0)
     figure = figure_of(shown, "recovery")
     assert figure.finding.startswith("The service was back to normal after 5 of 5 disturbances; the worst: ")
     assert f"After “{slowest.name}” it took" in figure.finding

@@ -82,7 +82,7 @@ def test_a_service_that_carries_the_burst_passes_its_spike() -> None:
     assert verdict.verdict is Verdict.PASS
     assert verdict.recovery is not None
     assert [(r.name, r.state) for r in verdict.recovery] == [("burst", "recovered")]
-    assert verdict.recovery[0].time_ns.upper == 0
+    assert verdict.recovery[0].back_ns.upper == 0
     periods = verdict.stages[0].periods
     assert periods is not None
     assert [p.role for p in periods] == ["base", "burst", "after"]
@@ -104,8 +104,8 @@ def test_a_backlog_that_is_worked_off_is_a_recovery_with_its_time() -> None:
     assert verdict.recovery is not None
     (found,) = verdict.recovery
     assert found.state == "recovered"
-    assert found.time_ns.lower is not None
-    assert 10 * SECOND < found.time_ns.lower < 20 * SECOND
+    assert found.back_ns.lower is not None
+    assert 10 * SECOND < found.back_ns.lower < 20 * SECOND
     assert "recovery.kept" in codes(verdict)
     assert verdict.verdict is Verdict.FAIL, "its limits were broken in the burst"
     assert "recovery.broken" in codes(judged(make(plan_of(spike("recovery time <= 5s")), queue(20 * MS))))
@@ -124,7 +124,7 @@ def test_every_burst_is_looked_at_apart() -> None:
     verdict = judged(make(plan_of(spike("recovery time <= 10s", times=2)), hurt))
     assert verdict.recovery is not None
     assert [r.name for r in verdict.recovery] == ["burst 1", "burst 2"]
-    first, second = (r.time_ns.upper for r in verdict.recovery)
+    first, second = (r.back_ns.upper for r in verdict.recovery)
     assert (first, verdict.verdict) == (0, Verdict.FAIL)
     assert second is not None
     assert second > 20 * SECOND
@@ -135,7 +135,7 @@ def test_a_service_that_comes_back_from_an_overload_passes() -> None:
     verdict = judged(make(plan_of(recovery("recovery time <= 60s")), queue(10 * MS)))
     assert verdict.verdict is Verdict.PASS, [reason.text for reason in verdict.reasons]
     assert verdict.recovery is not None
-    lower = verdict.recovery[0].time_ns.lower
+    lower = verdict.recovery[0].back_ns.lower
     assert lower is not None
     assert 14 * SECOND < lower < 26 * SECOND
 
@@ -203,7 +203,7 @@ def test_a_fault_counts_from_the_moment_when_it_was_mended() -> None:
     verdict = judged(made, made_at(made, 60.1, 80.5))
     assert verdict.verdict is Verdict.PASS, [reason.text for reason in verdict.reasons]
     assert verdict.recovery is not None
-    lower = verdict.recovery[0].time_ns.lower
+    lower = verdict.recovery[0].back_ns.lower
     assert lower is not None
     assert 6 * SECOND < lower < 7.6 * SECOND
 
@@ -381,6 +381,6 @@ def test_a_mending_that_is_answered_once_all_is_well_hides_no_downtime() -> None
     fault, end = made_at(made, 60, 80)
     verdict = judged(made, (fault, replace(end, ended_ns=end.began_ns + 30 * SECOND)))
     assert verdict.recovery is not None
-    lower = verdict.recovery[0].time_ns.lower
+    lower = verdict.recovery[0].back_ns.lower
     assert lower is not None
     assert 28 * SECOND < lower < 31 * SECOND

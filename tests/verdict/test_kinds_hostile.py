@@ -74,7 +74,7 @@ def test_a_service_that_refused_as_much_before_is_back_to_what_it_was(share: flo
     verdict = judged(made)
     assert verdict.verdict is Verdict.PASS
     assert verdict.recovery is not None
-    assert verdict.recovery[0].time_ns.upper == 0
+    assert verdict.recovery[0].back_ns.upper == 0
 
 
 def test_a_recovery_or_a_burst_of_which_all_is_refused_fails() -> None:

@@ -63,7 +63,7 @@ class Recovery(Strict):
         state: ``recovered``: every limit is kept again, and stays so. ``slow``: not within the time it was watched,
             and it is getting better. ``metastable``: the disturbance is gone, the load is what the service carried
             before, and it stays down. ``undecided``: the data do not tell.
-        time_ns: From the end of the disturbance until the limits are kept for good, with bounds; its estimate and its
+        back_ns: From the end of the disturbance until the limits are kept for good, with bounds; its estimate and its
             upper bound are None where that did not happen while it was watched.
         watched_ns: How long it was watched.
         hysteresis: p95 of response time after the recovery as a multiple of what it was before, with bounds; None
@@ -72,7 +72,7 @@ class Recovery(Strict):
 
     name: str
     state: Literal["recovered", "slow", "metastable", "undecided"]
-    time_ns: Bounded
+    back_ns: Bounded
     watched_ns: int
     hysteresis: Bounded | None
 

@@ -81,8 +81,8 @@ def comebacks(view: TrialView) -> tuple[Comeback, ...]:
             state=one.state,
             gone_ns=end - one.watched_ns,
             end_ns=end,
-            lower_ns=end - one.watched_ns + (one.time_ns.lower or 0.0),
-            upper_ns=None if one.time_ns.upper is None else end - one.watched_ns + one.time_ns.upper,
+            lower_ns=end - one.watched_ns + (one.back_ns.lower or 0.0),
+            upper_ns=None if one.back_ns.upper is None else end - one.watched_ns + one.back_ns.upper,
         )
         for one, end in zip(found, ends, strict=True)
     )

@@ -88,9 +88,9 @@ def _of_kind(trial: TrialVerdict, say: Say) -> list[Fact]:
     """Return the worst recovery, the first drift, and the efficiency of the largest size, as far as there are such."""
     found = []
     if trial.recovery:
-        worst = max(trial.recovery, key=lambda one: (_WORST.index(one.state), one.time_ns.upper or 0.0))
-        came = worst.time_ns.upper is not None
-        time = span_text(worst.time_ns.lower or 0.0, worst.time_ns.upper or 0.0, say)
+        worst = max(trial.recovery, key=lambda one: (_WORST.index(one.state), one.back_ns.upper or 0.0))
+        came = worst.back_ns.upper is not None
+        time = span_text(worst.back_ns.lower or 0.0, worst.back_ns.upper or 0.0, say)
         value = time if came else say(f"state.{worst.state}")
         name = say("fact.recovery", name=period_name(worst.name, say))
         found.append(Fact(name, value, say("fact.recovery_note")))

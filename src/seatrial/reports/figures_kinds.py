@@ -102,19 +102,19 @@ def _recovery_finding(found: tuple[Recovery, ...], say: Say) -> str:
     """Return a sentence for each recovery; of many how many came back, and those that did not or the slowest."""
     if len(found) <= MAX_TOLD:
         return " ".join(_comeback(one, say) for one in found) or say("figure.recovery_unknown")
-    back = [one for one in found if one.state == "recovered" and one.time_ns.upper is not None]
+    back = [one for one in found if one.state == "recovered" and one.back_ns.upper is not None]
     down = [one for one in found if one not in back]
-    worst = down[:1] or [max(back, key=lambda one: one.time_ns.upper or 0.0)]
+    worst = down[:1] or [max(back, key=lambda one: one.back_ns.upper or 0.0)]
     many = say("figure.recovery_many", back=str(len(back)), all=str(len(found)))
     return f"{many} {_comeback(worst[0], say)}"
 
 
 def _comeback(one: Recovery, say: Say) -> str:
     name = period_name(one.name, say)
-    if one.state == "recovered" and one.time_ns.upper is not None:
-        if not one.time_ns.upper:
+    if one.state == "recovered" and one.back_ns.upper is not None:
+        if not one.back_ns.upper:
             return say("figure.recovery_at_once", name=name)
-        time = span_text(one.time_ns.lower or 0.0, one.time_ns.upper, say)
+        time = span_text(one.back_ns.lower or 0.0, one.back_ns.upper, say)
         return say("figure.recovery_back", name=name, time=time)
     return say(f"figure.recovery_{one.state}", name=name, watched=format_duration(one.watched_ns))
 

@@ -115,9 +115,9 @@ def _periods(periods: tuple[PeriodResult, ...], say: Say) -> PartTable:
 
 def _recoveries(found: tuple[Recovery, ...], say: Say) -> PartTable:
     def time(one: Recovery) -> str:
-        if one.time_ns.upper is not None:
-            return span_text(one.time_ns.lower or 0.0, one.time_ns.upper, say)
-        return say("measure.at_least", value=format_duration(one.time_ns.lower or 0.0))
+        if one.back_ns.upper is not None:
+            return span_text(one.back_ns.lower or 0.0, one.back_ns.upper, say)
+        return say("measure.at_least", value=format_duration(one.back_ns.lower or 0.0))
 
     rows = tuple(
         (

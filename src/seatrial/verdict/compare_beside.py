@@ -31,10 +31,10 @@ def beside(old: TrialVerdict, new: TrialVerdict) -> Iterator[Beside]:
         yield Beside(
             trial=trial, what="capacity", name="", unit=before.unit, old=a, new=b, change=_change(a, b, more_is=1)
         )
-    recovered = {one.name: one.time_ns for one in new.recovery or ()}
+    recovered = {one.name: one.back_ns for one in new.recovery or ()}
     for one in old.recovery or ():
         if one.name in recovered:
-            a, b = one.time_ns, recovered[one.name]
+            a, b = one.back_ns, recovered[one.name]
             yield Beside(
                 trial=trial, what="recovery", name=one.name, unit="ns", old=a, new=b, change=_change(a, b, more_is=-1)
             )

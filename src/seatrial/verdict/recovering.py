@@ -91,7 +91,7 @@ def recovery_of(
     hysteresis = _hysteresis(judged, of, upper, confidence) if upper is not None else None
     undecided = next((one.undecided for one in found if one.undecided is not None), None)
     recovery = Recovery(
-        name=of.name, state=state.value, time_ns=time, watched_ns=of.end_ns - of.gone_ns, hysteresis=hysteresis
+        name=of.name, state=state.value, back_ns=time, watched_ns=of.end_ns - of.gone_ns, hysteresis=hysteresis
     )
     return recovery, undecided
 

@@ -117,7 +117,7 @@ def _against(limit: Objective, recovery: Recovery) -> ObjectiveResult:
     PASS when even with unanswered requests read as late as possible the service was back in time. FAIL when read as
     early as possible it was not, or when it is in a state that it does not leave.
     """
-    value = recovery.time_ns
+    value = recovery.back_ns
     verdict, undecided = Verdict.INCONCLUSIVE, "hidden"
     if recovery.state == "metastable" or (value.lower is not None and value.lower > limit.limit):
         verdict, undecided = Verdict.FAIL, ""
@@ -157,15 +157,15 @@ def _reason(limit: Objective, result: ObjectiveResult, recovery: Recovery, undec
         "bound": "at_most",
         "limit": format_duration(limit.limit),
         "watched": format_duration(recovery.watched_ns),
-        **_range(recovery.time_ns, _time),
+        **_range(recovery.back_ns, _time),
     }
-    if recovery.time_ns.estimate is not None:
-        params["value"] = _time(recovery.time_ns.estimate)
+    if recovery.back_ns.estimate is not None:
+        params["value"] = _time(recovery.back_ns.estimate)
     if recovery.state == "metastable":
         code = "recovery.metastable"
     elif undecided == "baseline":
         code = "recovery.no_baseline"
-    elif recovery.time_ns.estimate is None:
+    elif recovery.back_ns.estimate is None:
         late = "recovery.too_late" if result.verdict is Verdict.FAIL else "recovery.undecided"
         code = "recovery.slow" if recovery.state == "slow" else late
     else:
@@ -177,9 +177,9 @@ def _reason(limit: Objective, result: ObjectiveResult, recovery: Recovery, undec
 def _state(recovery: Recovery, undecided: str | None) -> list[Reason]:
     """Return how the service came back where no limit asks for it."""
     params = {"name": recovery.name, "watched": format_duration(recovery.watched_ns)}
-    if recovery.state == "recovered" and recovery.time_ns.estimate is not None:
+    if recovery.state == "recovered" and recovery.back_ns.estimate is not None:
         return [
-            Reason(code="recovery.state", params={"name": recovery.name, "value": _time(recovery.time_ns.estimate)})
+            Reason(code="recovery.state", params={"name": recovery.name, "value": _time(recovery.back_ns.estimate)})
         ]
     if recovery.state == "metastable":
         return [Reason(code="recovery.metastable", params=params)]
