@@ -118,7 +118,7 @@ def _plan(case: Case, url: str) -> dict[str, Any]:
 #: Steps to 3 P, each held long enough for a service that falls behind to be seen; no more is asked of errors.
 STEEP = {
     "to": "3 P",
-    "hold": "5s",
+    "hold": "8s",
     "objectives": ["p90 response time <= 1s", "errors <= 10%", "capacity >= 3 P"],
 }
 LAX = ["p90 response time <= 500ms", "errors <= 60%"]
