@@ -73,12 +73,14 @@ def _conclude(trial: Any, found: Found, unsent: Verdict) -> Conclusion:
     verdicts = [result.verdict for result in objectives]
     if limits and not recovered:
         verdicts.append(Verdict.INVALID)
-    shown = []
+    shown: list[ObjectiveResult] = []
+    broken: list[Reason] = []  # said before what is kept
     for limit in limits if recovered else ():
         results = [_against(limit, recovery) for recovery, _ in recovered]
         shown.append(next(r for r in results if r.verdict is worst(result.verdict for result in results)))
         for result, (recovery, undecided) in zip(results, recovered, strict=True):
-            reasons.append(_reason(limit, result, recovery, undecided))
+            said = _reason(limit, result, recovery, undecided)
+            (broken if result.verdict is Verdict.FAIL else reasons).append(said)
     for recovery, undecided in recovered:
         if not limits:
             reasons += _state(recovery, undecided)
@@ -93,11 +95,11 @@ def _conclude(trial: Any, found: Found, unsent: Verdict) -> Conclusion:
         verdicts.append(Verdict.INCONCLUSIVE)
     if nothing := _nothing_ok(found):
         verdicts.append(Verdict.FAIL)
-        reasons = [*nothing, *reasons]
+        broken = [*nothing, *broken]
     if found.by_service:
         verdicts.append(unsent)
     parts = {"recovery": tuple(recovery for recovery, _ in recovered)} if recovered else {}
-    return Conclusion(worst(verdicts), [*found.by_service, *reasons], (*objectives, *shown), parts)
+    return Conclusion(worst(verdicts), [*found.by_service, *broken, *reasons], (*objectives, *shown), parts)
 
 
 def _nothing_ok(found: Found) -> list[Reason]:
