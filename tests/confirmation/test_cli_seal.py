@@ -8,20 +8,16 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import typer
 from evidence_builders import PASSED, POLICY, make_bundle, recompute_as_sealed, verdict_document
 from typer.testing import CliRunner
 
+from seatrial.cli.app import app as APP
 from seatrial.cli.gate import main as gate_entrance
-from seatrial.cli.seal import register
 from seatrial.clock import SystemClock
 from seatrial.errors import ConfirmationError, EnvelopeError, KeyFileError, SeatrialError, SignatureError, UsageError
 from seatrial.evidence.bundle import pack
 from seatrial.evidence.keys import load_signer, load_trust
 from seatrial.model.release import parse_release, release_of
-
-APP = typer.Typer()
-register(APP)
 
 
 @pytest.fixture(autouse=True)

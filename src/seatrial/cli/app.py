@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from seatrial.cli import calibrate, compare, demo, histogram, inspect, plans, reporting, run, seal
+from seatrial.cli import (
+    calibrate,
+    compare,
+    confirming,
+    demo,
+    histogram,
+    inspect,
+    keys,
+    plans,
+    releases,
+    reporting,
+    run,
+    verifying,
+)
 
 __all__ = ["app"]
 
@@ -16,7 +29,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for room in (demo, plans, calibrate, run, inspect, seal, reporting, compare, histogram):
+for room in (
+    demo,
+    plans,
+    calibrate,
+    run,
+    inspect,
+    keys,
+    releases,
+    verifying,
+    confirming,
+    reporting,
+    compare,
+    histogram,
+):
     room.register(app)
 
 
@@ -27,3 +53,13 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 
         print(f"seatrial {__version__}")
         raise typer.Exit
+
+
+@app.command(
+    "gate", context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+)
+def _gate(context: typer.Context) -> None:
+    """Say whether the release may be rolled out: ALLOW or DENY, with every reason."""
+    from seatrial.cli import gate
+
+    raise typer.Exit(gate.main(context.args))

@@ -79,7 +79,7 @@ def recover(
 ) -> None:
     """Close the bundle of a run that was killed: bring in its workers' rows, judge (never PASS), report and seal."""
     from seatrial.cli.run import exit_code, print_result
-    from seatrial.cli.seal import signer_of
+    from seatrial.cli.sealing import signer_of
     from seatrial.clock import SystemClock
     from seatrial.trials.recheck import recover as recover_bundle
 

@@ -185,6 +185,6 @@ def _read_calibration(path: Path | None) -> bytes | None:
 
 
 def _signer(path: Path) -> Signer:
-    from seatrial.cli.seal import signer_of
+    from seatrial.cli.sealing import signer_of
 
     return signer_of(path)

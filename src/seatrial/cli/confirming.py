@@ -1,0 +1,133 @@
+"""``seatrial confirm`` and ``seatrial revoke``: the authority decides, and takes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seatrial.cli.sealing import TrustFile, now_utc, print_steps, signer_of, time_of, verified, write_file
+
+if TYPE_CHECKING:
+    from seatrial.confirmation.statement import Condition
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("confirm")(confirm)
+    app.command("revoke")(revoke)
+
+
+def confirm(
+    bundle: Annotated[Path, typer.Argument(help="Bundle directory or packed bundle.")],
+    trust: TrustFile,
+    key: Annotated[list[Path], typer.Option(help="Private key; give two to sign as both roles at once.")],
+    out: Annotated[Path, typer.Option(help="Where the envelope goes.")],
+    decision: Annotated[str, typer.Option(help="CONFIRMED, CONFIRMED_WITH_CONDITIONS or REFUSED.")] = "",
+    reason: Annotated[list[str] | None, typer.Option(help="A reason, as a sentence.")] = None,
+    condition: Annotated[list[str] | None, typer.Option(help="ID;DUE;TEXT with DUE in RFC 3339.")] = None,
+    valid_until: Annotated[str, typer.Option(help="RFC 3339; default: 6 months; at most 12.")] = "",
+    system: Annotated[str, typer.Option(help="The system's name; default: the release's.")] = "",
+    policy: Annotated[str, typer.Option(help="The authority's policy: a shipped one's name, or a file.")] = "default",
+    add_signature: Annotated[Path | None, typer.Option(help="Envelope to countersign with --key.")] = None,
+) -> None:
+    """Confirm or refuse on verified evidence, or add the second signature."""
+    from seatrial.authoring.policies import load_policy
+    from seatrial.confirmation.confirm import ConfirmationRequest, countersign, digest_of
+    from seatrial.confirmation.confirm import confirm as confirm_evidence
+    from seatrial.confirmation.statement import Ruling, months_after, parse_confirmation
+    from seatrial.errors import UsageError
+    from seatrial.evidence.canonical import read_document
+    from seatrial.evidence.envelope import verify as verify_envelope
+    from seatrial.evidence.keys import load_trust
+
+    trusted, now = load_trust(trust), now_utc()
+    if add_signature is not None and (decision or reason or condition or valid_until or system or len(key) != 1):
+        raise UsageError("--add-signature takes one --key and no new decision", remedy="It signs what stands there.")
+    if add_signature is None and decision not in set(Ruling):
+        raise UsageError("--decision is none of the words", value=repr(decision), remedy=" or ".join(Ruling) + ".")
+    policy_digest = digest_of(load_policy(policy).policy)
+    report = verified(bundle, trusted)
+    print_steps(report)
+    signers = [signer_of(path) for path in key]
+    if add_signature is not None:
+        envelope = countersign(
+            read_document(add_signature),
+            report,
+            signers[0],
+            trust=trusted,
+            now=now,
+            policy_digest=policy_digest,
+        )
+    else:
+        request = ConfirmationRequest(
+            ruling=Ruling(decision),
+            valid_until=time_of(valid_until, "--valid-until") or months_after(now, 6),
+            reasons=tuple(reason or ()),
+            conditions=tuple(_condition(text) for text in condition or ()),
+            system=system,
+            policy_digest=policy_digest,
+        )
+        envelope = confirm_evidence(report, request, signers, trusted, now)
+    write_file(out, envelope)
+    written = parse_confirmation(verify_envelope(envelope, trusted).payload)
+    typer.echo(str(written.ruling))
+    for sentence in written.reasons:
+        typer.echo(f"reason: {sentence}")
+    raise typer.Exit(1 if written.ruling is Ruling.REFUSED else 0)
+
+
+def revoke(
+    key: Annotated[Path, typer.Option(help="A confirming officer's private key.")],
+    trust: TrustFile,
+    out: Annotated[Path, typer.Option(help="Where the next revocation list goes.")],
+    confirmation: Annotated[Path | None, typer.Argument(help="The confirmation; none renews the list.")] = None,
+    reason: Annotated[str, typer.Option(help="Why, as a sentence.")] = "",
+    previous: Annotated[Path | None, typer.Option("--list", help="The current list; none starts one.")] = None,
+    expires: Annotated[str, typer.Option(help="RFC 3339; default: in 7 days.")] = "",
+) -> None:
+    """Revoke a confirmation: write the next edition of the revocation list."""
+    from datetime import timedelta
+
+    from seatrial.confirmation.revocation import Revocation, next_list, read_list
+    from seatrial.confirmation.statement import parse_confirmation
+    from seatrial.errors import UsageError
+    from seatrial.evidence.canonical import read_document, sha256_hex
+    from seatrial.evidence.envelope import verify as verify_envelope
+    from seatrial.evidence.keys import load_trust
+
+    trusted, now = load_trust(trust), now_utc()
+    if (confirmation is None) != (not reason.strip()):
+        raise UsageError("a revocation takes a confirmation and --reason, a renewal neither", remedy="Give both.")
+    if previous is None and out.exists():
+        raise UsageError(
+            "a new list would take the place of this file and forget what it revoked",
+            value=out,
+            remedy="Name the current list with --list, or write to another file.",
+        )
+    entries = []
+    if confirmation is not None:
+        payload = verify_envelope(read_document(confirmation), trusted).payload
+        parse_confirmation(payload)  # else a slip of the hand would revoke some other statement, and nothing
+        digest = sha256_hex(payload)
+        entries.append(Revocation(digest, reason, now))
+    current = None if previous is None else read_list(read_document(previous), trusted)
+    until = time_of(expires, "--expires") or now + timedelta(days=7)
+    envelope = next_list(current, entries, signer_of(key), trust=trusted, now=now, expires_at=until)
+    write_file(out, envelope)
+    written = read_list(envelope, trusted)
+    typer.echo(f"revocation list number {written.sequence}: {len(written.entries)} revoked")
+
+
+def _condition(text: str) -> Condition:
+    from seatrial.confirmation.statement import Condition
+    from seatrial.errors import UsageError
+
+    parts = [part.strip() for part in text.split(";", 2)]
+    due = time_of(parts[1], "the condition's due time") if len(parts) == 3 else None
+    if due is None:
+        raise UsageError("a condition is written ID;DUE;TEXT", value=text, remedy="C1;2026-12-01T00:00:00Z;Do this.")
+    return Condition(parts[0], parts[2], due)
