@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def keys_new(
     out: Annotated[Path, typer.Argument(help="Name without ending: writes NAME.pem (private) and NAME.json (public).")],
-    role: Annotated[str, typer.Option(help="tester, reviewer or confirming-officer.")],
+    role: Annotated[str, typer.Option(help="The holder's part: tester, reviewer, confirming-officer, ...")],
     name: Annotated[str, typer.Option(help="Who holds the key.")],
     valid_from: Annotated[str, typer.Option(help="RFC 3339; default: now.")] = "",
     valid_until: Annotated[str, typer.Option(help="RFC 3339; default: 12 months after the start.")] = "",

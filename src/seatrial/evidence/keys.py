@@ -51,11 +51,15 @@ from seatrial.evidence.canonical import (
 )
 
 __all__ = [
+    "CASE_OFFICER",
     "CONFIRMING_OFFICER",
+    "LOG_OPERATOR",
     "REVIEWER",
     "ROLES",
     "TESTER",
+    "TEST_ARRANGER",
     "TRUST_FORMAT",
+    "VERIFIER",
     "Signature",
     "Signer",
     "Trust",
@@ -73,7 +77,13 @@ TRUST_FORMAT = "seatrial-trust/1"
 TESTER = "tester"
 REVIEWER = "reviewer"
 CONFIRMING_OFFICER = "confirming-officer"
-ROLES = (TESTER, REVIEWER, CONFIRMING_OFFICER)
+TEST_ARRANGER = "test-arranger"
+CASE_OFFICER = "case-officer"
+LOG_OPERATOR = "log-operator"
+VERIFIER = "verifier"
+ROLES = (TESTER, REVIEWER, CONFIRMING_OFFICER, TEST_ARRANGER, CASE_OFFICER, LOG_OPERATOR, VERIFIER)
+"""What a key may sign: test results; recommendations and decisions; decisions and revocations; plan seals and test
+orders; facts for the gate; the checkpoints of the transparency log; verification summaries."""
 MAX_KEYS = 200
 _SCHEMES = {
     ("ed25519", "ed25519"),

@@ -19,8 +19,7 @@ from seatrial.backends.base import Backend
 from seatrial.clock import Clock
 from seatrial.engine.arrivals import FeedRows
 from seatrial.engine.health import clock_offset_ns
-from seatrial.engine.http.probe import probe
-from seatrial.engine.http.target import Target, check_authorised, resolve
+from seatrial.engine.http.target import Target
 from seatrial.engine.worker import WorkerSpec
 from seatrial.errors import (
     EngineError,
@@ -32,7 +31,6 @@ from seatrial.errors import (
     SetUpError,
     TargetError,
     TargetStoppedError,
-    UsageError,
     WorkerLostError,
 )
 from seatrial.model.journal import Event, EventKind
@@ -42,6 +40,7 @@ from seatrial.trials.happenings import Happenings
 from seatrial.trials.leftovers import merge_leftovers, merge_readings, merge_workers_health
 from seatrial.trials.observer import Observer
 from seatrial.trials.options import RunOptions
+from seatrial.trials.permission import permitted_pages, permitted_target, refuse_untrusted, stop_files
 from seatrial.trials.phases import Phases
 from seatrial.trials.stages import Run, TrialStages
 from seatrial.trials.stopping import Stops, StopSignals
@@ -97,12 +96,12 @@ def execute(
         PlanError: a feeder changed since the plan was checked.
         RecordingError: the disk refused the beginning of the bundle, or its end.
     """
-    _refuse_untrusted(loaded, options)
-    stop_files = _stop_files(loaded, options)
-    Stops(StopSignals(stop_at_once), stop_files)  # refuses before anything is sent or written
+    refuse_untrusted(loaded, options)
+    files = stop_files(loaded, options)
+    Stops(StopSignals(stop_at_once), files)  # refuses before anything is sent or written
     feeds = read_feeds(loaded)
-    target = _permitted_target(loaded)
-    pages = _permitted_pages(loaded)
+    target = permitted_target(loaded)
+    pages = permitted_pages(loaded)
     folder = new_bundle_folder(options.out, loaded.plan.title, clock.now())
     workspace = Workspace(folder)
 
@@ -115,7 +114,7 @@ def execute(
             run = _Run(loaded, policy, options, new_backend, observer, workspace, pages)
             if run.begin(feeds, target, clock) and not isinstance(target, TargetError):
                 with TargetWatch(loaded.plan, target, loaded.base.resolve()) as watch:
-                    run.all_trials(target, Stops(signals, stop_files, watch.said), watch)
+                    run.all_trials(target, Stops(signals, files, watch.said), watch)
             workspace.close()
             result = close_bundle(folder, run.ending, options.signers, clock)
             observer.run_ended(result.verdict)
@@ -320,58 +319,3 @@ class _Run:
     ) -> None:
         moment = (time.monotonic_ns() if at_ns is None else at_ns) - self._epoch_ns
         self.workspace.log(Event(at_ns=moment, event=kind, trial=trial, stage=stage, data=data or {}))
-
-
-def _stop_files(loaded: LoadedPlan, options: RunOptions) -> list[Path]:
-    """Return the files whose appearance ends the run: the plan's, and that of the command line."""
-    named = loaded.plan.stop.file
-    files = [] if named is None else [loaded.base.resolve() / named]
-    return files if options.stop_file is None else [*files, options.stop_file.absolute()]
-
-
-def _refuse_untrusted(loaded: LoadedPlan, options: RunOptions) -> None:
-    if options.workers < 1:
-        raise UsageError("a run needs at least one worker", value=options.workers, remedy="Leave --workers out.")
-    scripted = [name for name, journey in loaded.plan.journeys.items() if journey.python is not None]
-    if scripted and not options.trust_python:
-        raise UsageError(
-            "the plan runs its author's Python code",
-            value=", ".join(scripted),
-            remedy="Read the code; if you trust it as your own, add --trust-python.",
-        )
-
-
-def _permitted_target(loaded: LoadedPlan) -> Target | TargetError:
-    """Return the target as it can be reached, or why it can't; a run of a target that is not there is evidence too.
-
-    Raises:
-        NotAuthorisedError: it may not be loaded.
-        UsageError: it can't be reached as the plan says from this machine: a source address or the client's
-            certificate is at fault.
-    """
-    plan = loaded.plan
-    try:
-        target = resolve(plan, loaded.base)
-    except TargetError as error:
-        return error
-    stages = (stage for index, trial in enumerate(plan.trials) for stage in trial.stages(index, plan))
-    check_authorised(target, plan.authorisation, max(stage.peak for stage in stages))
-    try:
-        return probe(target, plan.transport)
-    except TargetError as error:
-        return error
-
-
-def _permitted_pages(loaded: LoadedPlan) -> Mapping[str, Page]:
-    """Return the addresses that the service's own figures are read from.
-
-    Raises:
-        NotAuthorisedError: one may not be asked.
-        UsageError: one does not resolve.
-        TargetError: the CA file can't be read.
-    """
-    if loaded.plan.telemetry is None:
-        return {}
-    from seatrial.trials.telemetry import open_pages
-
-    return open_pages(loaded.plan, loaded.base)
