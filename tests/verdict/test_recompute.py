@@ -194,7 +194,15 @@ def _link(folder: Path) -> None:
     path.symlink_to(folder / "elsewhere")
 
 
-@pytest.mark.parametrize("spoil", [_garbage, _cut, _other_columns, _link])
+def _bomb(folder: Path) -> None:
+    """A million and one equal rows in a few kilobytes: what no run writes into one part."""
+    path = folder / "part-0001.parquet"
+    row = pl.read_parquet(path).head(1)
+    pl.concat([row] * 64, rechunk=True).select(pl.all().repeat_by(15_626).explode()).write_parquet(path)
+    assert path.stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("spoil", [_garbage, _cut, _other_columns, _link, _bomb])
 def test_records_that_cannot_be_read_make_their_trial_invalid(bundle: Path, spoil: Callable[[Path], None]) -> None:
     spoil(bundle / "records" / SLUGS[0])
     run = recompute(bundle)

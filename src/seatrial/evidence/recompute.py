@@ -22,6 +22,7 @@ from seatrial.model.journal import Event, TrialLog, read_journal, trial_log
 from seatrial.model.plan import Plan, trial_slug
 from seatrial.model.policy import Policy
 from seatrial.model.verdict import Reason, RunVerdict
+from seatrial.samples.merge import PART_ROWS
 from seatrial.samples.telemetry import TELEMETRY_SCHEMA, empty_telemetry
 from seatrial.verdict.calibration import Calibrated, read_calibration, unreadable
 from seatrial.verdict.inputs import (
@@ -39,6 +40,8 @@ __all__ = ["Evidence", "read_evidence", "read_trial", "recompute", "recompute_ve
 Document = TypeVar("Document", bound=BaseModel)
 
 _AGAIN = "Take the bundle from its source again."
+_MOST_ROWS = 4_000_000
+"""Rows of a file of health or telemetry that are read: a hundred workers' for eleven hours of seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +173,14 @@ def read_trial(bundle_dir: Path, slug: str, log: TrialLog) -> TrialData:
         parts = sorted(folder.glob("part-*.parquet")) if folder.is_dir() else []
         if parts:
             for part in parts:
-                _check_file(part, RECORD_SCHEMA)
+                _check_file(part, RECORD_SCHEMA, PART_ROWS)
             records = pl.scan_parquet(parts, glob=False)
     except BundleError as error:
         problems.append(Reason(code="validity.records_unreadable", params={"detail": str(error.value)}))
     path = bundle_dir / "health" / f"{slug}.parquet"
     try:
         if path.exists():
-            _check_file(path, HEALTH_SCHEMA)
+            _check_file(path, HEALTH_SCHEMA, _MOST_ROWS)
             health = guarded(path.name, lambda: pl.read_parquet(path, glob=False))
     except BundleError as error:
         problems.append(Reason(code="validity.health_unreadable", params={"detail": str(error.value)}))
@@ -185,25 +188,30 @@ def read_trial(bundle_dir: Path, slug: str, log: TrialLog) -> TrialData:
     path = bundle_dir / "telemetry" / f"{slug}.parquet"
     try:
         if path.exists():
-            _check_file(path, TELEMETRY_SCHEMA)
+            _check_file(path, TELEMETRY_SCHEMA, _MOST_ROWS)
             telemetry = guarded(path.name, lambda: pl.read_parquet(path, glob=False))
     except BundleError as error:
         problems.append(Reason(code="validity.telemetry_unreadable", params={"detail": str(error.value)}))
     return TrialData(log, records, health, tuple(problems), telemetry)
 
 
-def _check_file(path: Path, wanted: pl.Schema) -> None:
-    """Check a Parquet file's own schema, before anything in it is read.
+def _check_file(path: Path, wanted: pl.Schema, most_rows: int) -> None:
+    """Check a Parquet file's own schema and count of rows, before anything in it is decompressed.
+
+    A file of 50 kB can hold twenty million equal rows; what no run would have written is not expanded.
 
     Raises:
-        BundleError: a link, not Parquet, or other columns than wanted; the value names the file.
+        BundleError: a link, not Parquet, other columns than wanted, or too many rows; the value names the file.
     """
     if path.is_symlink() or not path.is_file():
         raise BundleError("not a plain file", value=path.name, remedy=_AGAIN)
     try:
         found = guarded(path.name, lambda: pl.read_parquet_schema(path))
+        rows = guarded(path.name, lambda: pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
     except BundleError as error:
         raise BundleError("not a Parquet file", value=f"{path.name}: {error.value}", remedy=_AGAIN) from error
     if dict(found) != dict(wanted):
         wrong = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
         raise BundleError("other columns", value=f"{path.name}: {', '.join(wrong)}", remedy=_AGAIN)
+    if rows > most_rows:
+        raise BundleError("too many rows", value=f"{path.name}: {rows:,} rows, at most {most_rows:,}", remedy=_AGAIN)
