@@ -105,7 +105,7 @@ def test_evidence_that_does_not_verify_is_not_confirmed(tmp_path):
 
 def test_evidence_verified_in_part_is_not_confirmed(good):
     with pytest.raises(ConfirmationError, match="in full"):
-        confirm(replace(good, steps=good.steps[:5]), request(), BOTH, TRUST, NOW)
+        confirm(replace(good, steps=good.steps[:5], complete=False), request(), BOTH, TRUST, NOW)
 
 
 def test_evidence_without_a_release_is_never_confirmed_but_can_be_refused(tmp_path):

@@ -81,7 +81,7 @@ def confirm(
 
 
 def revoke(
-    key: Annotated[Path, typer.Option(help="A confirming officer's private key.")],
+    key: Annotated[list[Path], typer.Option(help="A confirming officer's private key; as many as must sign.")],
     trust: TrustFile,
     out: Annotated[Path, typer.Option(help="Where the next revocation list goes.")],
     confirmation: Annotated[Path | None, typer.Argument(help="The confirmation; none renews the list.")] = None,
@@ -116,7 +116,8 @@ def revoke(
         entries.append(Revocation(digest, reason, now))
     current = None if previous is None else read_list(read_document(previous), trusted)
     until = time_of(expires, "--expires") or now + timedelta(days=7)
-    envelope = next_list(current, entries, signer_of(key), trust=trusted, now=now, expires_at=until)
+    first, *others = [signer_of(path) for path in key]
+    envelope = next_list(current, entries, first, trust=trusted, now=now, expires_at=until, cosigners=others)
     write_file(out, envelope)
     written = read_list(envelope, trusted)
     typer.echo(f"revocation list number {written.sequence}: {len(written.entries)} revoked")

@@ -52,6 +52,7 @@ def keys_new(
 def keys_trust(
     entries: Annotated[list[Path], typer.Argument(help="Public keys from 'keys new', or trust files to join.")],
     out: Annotated[Path, typer.Option(help="Where the trust file goes.")],
+    threshold: Annotated[list[str] | None, typer.Option(help="ROLE=N: so many holders of a role must sign.")] = None,
 ) -> None:
     """Join public keys and trust files into one trust file."""
     from seatrial.evidence.canonical import parse_json, read_document
@@ -64,6 +65,19 @@ def keys_trust(
         is_trust = isinstance(document, dict) and "keys" in document
         parts.append(parse_trust(data, path.name) if is_trust else Trust((parse_key_entry(document),)))
     merged = merge_trust(parts)
+    if threshold:
+        merged = Trust(merged.keys, {**merged.thresholds, **dict(_threshold(text) for text in threshold)})
     write_file(out, merged.to_bytes())
     for key in merged.keys:
         typer.echo(f"{key.role}: {key.name} ({key.keyid})")
+    for role, number in sorted(merged.thresholds.items()):
+        typer.echo(f"{number} holders of {role} must sign")
+
+
+def _threshold(text: str) -> tuple[str, int]:
+    from seatrial.errors import UsageError
+
+    role, _, number = text.partition("=")
+    if not number.isdecimal():
+        raise UsageError("a threshold is written ROLE=N", value=text, remedy="For example confirming-officer=2.")
+    return role, int(number)

@@ -116,7 +116,8 @@ def confirm(
     Args:
         report: The verification of the evidence, made just now.
         request: What the authority wants to say.
-        signers: One or two keys: reviewer, confirming officer. The gate opens only when both have signed.
+        signers: Reviewer, confirming officer, or both, and no more of each than the trust file's threshold. The gate
+            opens only when all have signed.
         trust: Must hold the signers' keys, valid now.
         now: The time of issue, with a zone; whole seconds are kept.
 
@@ -216,9 +217,10 @@ def _refuse_signers(
                 remedy="Reviewer and confirming officer are independent of the tester.",
             )
         found.append(key)
-    if len({key.role for key in found}) < len(found) or len({key.holder for key in found}) < len(found):
+    crowded = any([key.role for key in found].count(role) > trust.thresholds.get(role, 1) for role in SIGNING_ROLES)
+    if crowded or len({key.holder for key in found}) < len(found):
         raise SignatureError(
-            "reviewer and confirming officer are two people with two keys",
+            "reviewer and confirming officer are two people with two keys, and no more of a role sign than must",
             value=", ".join(f"{key.role} {key.name}" for key in found),
             remedy="Each signs with a key of their own.",
         )
@@ -238,7 +240,7 @@ def countersign(
     now: datetime,
     policy_digest: str,
 ) -> bytes:
-    """Add the second signature to a confirmation, on the same evidence.
+    """Add one more signature to a confirmation, on the same evidence.
 
     Args:
         envelope: Signed by the reviewer or the confirming officer so far.
@@ -256,8 +258,8 @@ def countersign(
     verified = verify(envelope, trust)
     confirmation = parse_confirmation(verified.payload)
     (second,) = _refuse_signers([signer], report, trust, now)
-    problems = list(verified.problems(verified.roles & SIGNING_ROLES, confirmation.issued_at))
-    if second.role in verified.roles:
+    problems = list(verified.faults(SIGNING_ROLES, confirmation.issued_at))
+    if [key.role for key in verified.signed_by].count(second.role) >= trust.thresholds.get(second.role, 1):
         problems.append(f"a {second.role} has signed already")
     problems += [f"{k.name}, who signed it, is the tester" for k in verified.signed_by if _is_tester(k, report)]
     if any(key.holder == second.holder for key in verified.signed_by):

@@ -157,6 +157,7 @@ def next_list(
     trust: Trust,
     now: datetime,
     expires_at: datetime,
+    cosigners: Sequence[Signer] = (),
 ) -> bytes:
     """Sign the next edition: everything revoked so far, and ``entries``.
 
@@ -167,17 +168,29 @@ def next_list(
         trust: Must hold that key, valid now.
         now: The time of issue, with a zone.
         expires_at: When this edition stops to say anything.
+        cosigners: Further confirming officers, where the trust file asks for more than one.
 
     Raises:
         EnvelopeError: It would expire before it is issued.
-        SignatureError: The key is not a confirming officer's, or not valid now.
+        SignatureError: A key is not a confirming officer's, or not valid now, or too few or one holder twice sign.
     """
-    key = trust.find(signer.public_key)
-    if key is None or key.role != CONFIRMING_OFFICER or not key.valid_at(now):
+    signers = (signer, *cosigners)
+    holders = set()
+    for one in signers:
+        key = trust.find(one.public_key)
+        if key is None or key.role != CONFIRMING_OFFICER or not key.valid_at(now):
+            raise SignatureError(
+                "a revocation list is signed by a confirming officer with a key that is valid now",
+                value=one.public_key.keyid if key is None else f"{key.role} {key.name}",
+                remedy="Use such a key, and a trust file that holds it.",
+            )
+        holders.add(key.holder)
+    needed = trust.thresholds.get(CONFIRMING_OFFICER, 1)
+    if len(holders) < max(needed, len(signers)):
         raise SignatureError(
-            "a revocation list is signed by a confirming officer with a key that is valid now",
-            value=signer.public_key.keyid if key is None else f"{key.role} {key.name}",
-            remedy="Use such a key, and a trust file that holds it.",
+            f"a revocation list is signed by {needed} confirming officers, each once",
+            value=f"{len(holders)} of {needed}",
+            remedy="Give --key once for each officer.",
         )
     merged = {entry.confirmation_digest: entry for entry in (*entries, *(previous.entries if previous else ()))}
     listed = RevocationList(
@@ -186,4 +199,4 @@ def next_list(
         expires_at=expires_at,
         entries=tuple(merged[digest] for digest in sorted(merged)),
     )
-    return sign(listed.to_statement().to_bytes(), [signer])
+    return sign(listed.to_statement().to_bytes(), signers)

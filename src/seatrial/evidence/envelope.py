@@ -21,8 +21,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -49,11 +49,13 @@ class Verified:
         payload: The bytes that were verified; parse these and no others.
         signed_by: The trusted key of each good signature, in the order of the envelope; at least one.
         doubts: A sentence for everything that :func:`sign` would not have written.
+        thresholds: How many holders of a role must sign, as the trust file says; 1 where it does not.
     """
 
     payload: bytes
     signed_by: tuple[TrustedKey, ...]
     doubts: tuple[str, ...]
+    thresholds: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     @property
     def roles(self) -> frozenset[str]:
@@ -64,12 +66,26 @@ class Verified:
         """Say everything that is wrong with who signed; empty when nothing is.
 
         Args:
-            required: The roles that must have signed, each with a key and a holder of its own.
+            required: The roles that must have signed, each with as many keys and holders as the trust file asks.
             at: The time of signing that the payload states; each key must be valid then.
         """
-        found = [f"no {role} signed" for role in sorted(set(required) - self.roles)]
+        found = []
+        for role in sorted(set(required)):
+            needed, there = self.thresholds.get(role, 1), len({k.holder for k in self.signed_by if k.role == role})
+            if there < needed:
+                found.append(f"only {there} of {needed} holders of {role} signed" if there else f"no {role} signed")
+        return (*found, *self.faults(required, at))
+
+    def faults(self, allowed: Collection[str], at: datetime) -> tuple[str, ...]:
+        """Say what is wrong with the signatures that are there, whoever else must still sign.
+
+        Args:
+            allowed: The roles that may have signed.
+            at: As in :meth:`problems`.
+        """
+        found = []
         for key in self.signed_by:
-            if key.role not in required:
+            if key.role not in allowed:
                 found.append(f"{key.name} signed as {key.role}, who has no part in this")
             if not key.valid_at(at):
                 found.append(
@@ -116,7 +132,7 @@ def add_signature(envelope: bytes, signer: Signer, trust: Trust) -> bytes:
     payload, signatures = _read(envelope)
     added = trust.find(signer.public_key)
     if added is not None and added in verified.signed_by:
-        raise SignatureError("this key has signed already", value=added.name, remedy="The other role signs now.")
+        raise SignatureError("this key has signed already", value=added.name, remedy="Another holder signs now.")
     return _write(payload, [*signatures, _signature(payload, signer)])
 
 
@@ -150,7 +166,7 @@ def verify(envelope: bytes, trust: Trust) -> Verified:
             value=f"{len(signatures)} signature(s), {len(trust.keys)} trusted key(s)",
             remedy="The statement or a signature was changed, or the trust file lacks the signer's key.",
         )
-    return Verified(payload, tuple(signed_by), tuple(doubts))
+    return Verified(payload, tuple(signed_by), tuple(doubts), trust.thresholds)
 
 
 def _made_by(key: TrustedKey, signature: bytes, pae: bytes) -> bool:

@@ -6,15 +6,16 @@
 
 One public key holds one role, once: the same key under two names, roles or spellings is refused. A key is valid
 from ``valid_from`` until just before ``valid_until``. Rotation is a new entry beside the old one. Key and
-signature operations are securesystemslib's and cryptography's; there is none of our own.
+signature operations are securesystemslib's and cryptography's; there is none of our own. The file may state how many
+holders of a role must sign (``"thresholds": {"confirming-officer": 2}``, see :mod:`seatrial.evidence.thresholds`).
 """
 
 from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +50,7 @@ from seatrial.evidence.canonical import (
     read_document,
     sha256_hex,
 )
+from seatrial.evidence.thresholds import merge_thresholds, parse_thresholds, refuse_unreachable
 
 __all__ = [
     "CASE_OFFICER",
@@ -192,9 +194,10 @@ class TrustedKey:
 
 @dataclass(frozen=True)
 class Trust:
-    """The keys that are trusted; at least one, each public key once."""
+    """The keys that are trusted; at least one, each public key once; and how many of a role must sign."""
 
     keys: tuple[TrustedKey, ...]
+    thresholds: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not 0 < len(self.keys) <= MAX_KEYS:
@@ -208,14 +211,16 @@ class Trust:
                     value=f"{other.role} {other.name} and {key.role} {key.name}",
                     remedy="Each role signs with a key of its own.",
                 )
+        refuse_unreachable(self.thresholds, ((key.role, key.holder) for key in self.keys))
 
     def merge(self, other: Trust) -> Trust:
         """Return the keys of both; entries that are equal in every field are kept once.
 
         Raises:
-            KeyFileError: One public key is in both with another role, name or period.
+            KeyFileError: One public key is in both with another role, name or period, or one role has two thresholds.
         """
-        return Trust(self.keys + tuple(key for key in other.keys if key not in self.keys))
+        keys = self.keys + tuple(key for key in other.keys if key not in self.keys)
+        return Trust(keys, merge_thresholds(self.thresholds, other.thresholds))
 
     def find(self, public_key: Key) -> TrustedKey | None:
         """Return the entry whose key material is that of ``public_key``, or None."""
@@ -224,7 +229,8 @@ class Trust:
 
     def to_bytes(self) -> bytes:
         """Return ``trust.json``."""
-        return canonical_bytes({"format": TRUST_FORMAT, "keys": [k.to_object() for k in self.keys]})
+        stated = {"thresholds": dict(self.thresholds)} if self.thresholds else {}
+        return canonical_bytes({"format": TRUST_FORMAT, "keys": [k.to_object() for k in self.keys], **stated})
 
 
 def parse_key_entry(item: object) -> TrustedKey:
@@ -240,9 +246,9 @@ def parse_key_entry(item: object) -> TrustedKey:
     if not isinstance(keyval, dict) or keyval.keys() != {"public"}:
         raise KeyFileError("a key entry's keyval has not exactly the field public", remedy=_REMEDY)
     texts = {"public": keyval["public"]} | {f: item[f] for f in ("keyid", "keytype", "scheme", "role", "name")}
-    for field, text in texts.items():
+    for named, text in texts.items():
         if not isinstance(text, str):
-            raise KeyFileError(f"the field {field} of a key entry is not text", value=repr(text), remedy=_REMEDY)
+            raise KeyFileError(f"the field {named} of a key entry is not text", value=repr(text), remedy=_REMEDY)
     try:
         period = [parse_rfc3339(item[end], f"{end} of a key") for end in ("valid_from", "valid_until")]
     except EvidenceError as e:
@@ -262,13 +268,14 @@ def parse_trust(data: bytes, what: str = "the trust file") -> Trust:
         document = parse_json(data, what)
     except EvidenceError as e:
         raise KeyFileError(e.what, value=e.value, remedy=e.remedy) from e
-    if not isinstance(document, dict) or document.keys() != {"format", "keys"}:
-        raise KeyFileError(f"{what} has not exactly the fields format and keys", remedy=_REMEDY)
+    if not isinstance(document, dict) or document.keys() - {"thresholds"} != {"format", "keys"}:
+        raise KeyFileError(f"{what} has not exactly the fields format and keys, at will thresholds", remedy=_REMEDY)
     if document["format"] != TRUST_FORMAT or not isinstance(document["keys"], list):
         raise KeyFileError(
             f"{what} is not a list of keys of format {TRUST_FORMAT}", value=repr(document["format"]), remedy=_REMEDY
         )
-    return Trust(tuple(parse_key_entry(item) for item in document["keys"]))
+    thresholds = parse_thresholds(document["thresholds"]) if "thresholds" in document else {}
+    return Trust(tuple(parse_key_entry(item) for item in document["keys"]), thresholds)
 
 
 def load_trust(path: Path) -> Trust:
