@@ -195,14 +195,14 @@ def test_many_faults_are_counted_and_not_all_spelt_out(copy):
 
 
 def test_a_verdict_that_changes_while_it_is_verified_is_noticed(copy, monkeypatch):
-    from seatrial.evidence import verifier
+    from seatrial.evidence.checks import integrity
 
-    def swap_after(directory, manifest, real=verifier.check_directory):
+    def swap_after(directory, manifest, real=integrity.check_directory):
         found = real(directory, manifest)
         (directory / "verdict.json").write_bytes(canonical_bytes(verdict_document("INVALID", ())))
         return found
 
-    monkeypatch.setattr(verifier, "check_directory", swap_after)
+    monkeypatch.setattr(integrity, "check_directory", swap_after)
     report = check(copy)
     assert 6 in failed(report) and "changed while" in sentence(report, 6)
 
