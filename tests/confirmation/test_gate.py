@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seatrial.confirmation import gate
+from seatrial.confirmation.bounds import VoidWhen
 from seatrial.confirmation.gate import decide
 from seatrial.confirmation.revocation import Revocation, RevocationList, next_list, read_list
 from seatrial.confirmation.statement import Condition, Confirmation, Ruling, months_after
@@ -46,6 +47,8 @@ CONFIRMATION = Confirmation(
     evidence_digest="2" * 64,
     test_result_digest="3" * 64,
     subjects=RELEASE.subjects,
+    void_when=VoidWhen(44.0),
+    recommendation_digest=None,
 )
 PAYLOAD = CONFIRMATION.to_statement().to_bytes()
 SIGNED = sign(PAYLOAD, BOTH)
@@ -158,6 +161,21 @@ def test_one_key_under_two_roles_makes_the_trust_file_worthless():
         lambda d, p: d.update(note="x"),
         lambda d, p: p.pop("validUntil"),
         lambda d, p: p.pop("conditions"),
+        lambda d, p: p.pop("voidWhen"),
+        lambda d, p: p.pop("recommendationDigest"),
+        lambda d, p: p.update(recommendationDigest="1" * 64),
+        lambda d, p: p.update(voidWhen=None),
+        lambda d, p: p["voidWhen"].pop("window"),
+        lambda d, p: p["voidWhen"].update(unless="x"),
+        lambda d, p: p["voidWhen"].update(forecastAbove={"journeysPerSecond": 44.1}),
+        lambda d, p: p["voidWhen"].update(forecastAbove={"journeysPerSecond": 0}),
+        lambda d, p: p["voidWhen"].update(forecastAbove=None),
+        lambda d, p: p["voidWhen"].update(dependencyLimits="1" * 64),
+        lambda d, p: p["voidWhen"].update(drillValidUntil="2026-06-01T09:00:00Z"),
+        lambda d, p: p["voidWhen"].update(drillValidUntil="2026-08-30T09:00:01Z"),
+        lambda d, p: p["voidWhen"].update(window={"from": "2026-06-02T00:00:00Z"}),
+        lambda d, p: p["voidWhen"].update(window={"from": "2026-06-02T00:00:00Z", "until": "2026-06-02T00:00:00Z"}),
+        lambda d, p: p["voidWhen"].update(window={"from": "2026-05-02T00:00:00Z", "until": "2026-06-01T09:00:00Z"}),
         lambda d, p: p.update(decision="PROBABLY"),
         lambda d, p: p.update(decision=["CONFIRMED"]),
         lambda d, p: p.update(decision="CONFIRMED_WITH_CONDITIONS"),

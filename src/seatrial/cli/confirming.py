@@ -10,9 +10,11 @@ import typer
 from seatrial.cli.sealing import TrustFile, now_utc, print_steps, signer_of, time_of, verified, write_file
 
 if TYPE_CHECKING:
-    from seatrial.confirmation.statement import Condition
+    from datetime import datetime
 
-__all__ = ["register"]
+    from seatrial.confirmation.statement import Condition, Confirmation
+
+__all__ = ["condition_of", "register"]
 
 
 def register(app: typer.Typer) -> None:
@@ -33,19 +35,27 @@ def confirm(
     system: Annotated[str, typer.Option(help="The system's name; default: the release's.")] = "",
     policy: Annotated[str, typer.Option(help="The authority's policy: a shipped one's name, or a file.")] = "default",
     add_signature: Annotated[Path | None, typer.Option(help="Envelope to countersign with --key.")] = None,
+    recommendation: Annotated[Path | None, typer.Option(help="The reviewer's recommendation on this evidence.")] = None,
+    dependency_limits: Annotated[
+        Path | None, typer.Option(help="Document of dependency limits; void when its digest changes.")
+    ] = None,
+    drill: Annotated[str, typer.Option(help="When the drill was held, RFC 3339 or a date; void 90 days later.")] = "",
+    window: Annotated[str, typer.Option(help="FROM/UNTIL of the event, RFC 3339; void outside.")] = "",
 ) -> None:
-    """Confirm or refuse on verified evidence, or add the second signature."""
+    """Confirm or refuse on verified evidence, or add a further signature."""
     from seatrial.authoring.policies import load_policy
     from seatrial.confirmation.confirm import ConfirmationRequest, countersign, digest_of
     from seatrial.confirmation.confirm import confirm as confirm_evidence
+    from seatrial.confirmation.recommendation import read_recommendation
     from seatrial.confirmation.statement import Ruling, months_after, parse_confirmation
     from seatrial.errors import UsageError
-    from seatrial.evidence.canonical import read_document
+    from seatrial.evidence.canonical import read_document, sha256_file
     from seatrial.evidence.envelope import verify as verify_envelope
     from seatrial.evidence.keys import load_trust
 
     trusted, now = load_trust(trust), now_utc()
-    if add_signature is not None and (decision or reason or condition or valid_until or system or len(key) != 1):
+    said = (decision, reason, condition, valid_until, system, dependency_limits, drill, window)
+    if add_signature is not None and (any(said) or len(key) != 1):
         raise UsageError("--add-signature takes one --key and no new decision", remedy="It signs what stands there.")
     if add_signature is None and decision not in set(Ruling):
         raise UsageError("--decision is none of the words", value=repr(decision), remedy=" or ".join(Ruling) + ".")
@@ -53,6 +63,7 @@ def confirm(
     report = verified(bundle, trusted)
     print_steps(report)
     signers = [signer_of(path) for path in key]
+    recommended = None if recommendation is None else read_recommendation(read_document(recommendation), trusted)
     if add_signature is not None:
         envelope = countersign(
             read_document(add_signature),
@@ -61,22 +72,26 @@ def confirm(
             trust=trusted,
             now=now,
             policy_digest=policy_digest,
+            recommendation=recommended,
         )
     else:
+        period = _window(window)
         request = ConfirmationRequest(
             ruling=Ruling(decision),
-            valid_until=time_of(valid_until, "--valid-until") or months_after(now, 6),
+            valid_until=time_of(valid_until, "--valid-until") or (period[1] if period else months_after(now, 6)),
             reasons=tuple(reason or ()),
-            conditions=tuple(_condition(text) for text in condition or ()),
+            conditions=tuple(condition_of(text) for text in condition or ()),
             system=system,
             policy_digest=policy_digest,
+            recommendation=recommended,
+            dependency_limits_digest=None if dependency_limits is None else sha256_file(dependency_limits)[0],
+            drill_held_at=_drill(drill),
+            window=period,
         )
         envelope = confirm_evidence(report, request, signers, trusted, now)
     write_file(out, envelope)
     written = parse_confirmation(verify_envelope(envelope, trusted).payload)
-    typer.echo(str(written.ruling))
-    for sentence in written.reasons:
-        typer.echo(f"reason: {sentence}")
+    _print(written)
     raise typer.Exit(1 if written.ruling is Ruling.REFUSED else 0)
 
 
@@ -123,7 +138,49 @@ def revoke(
     typer.echo(f"revocation list number {written.sequence}: {len(written.entries)} revoked")
 
 
-def _condition(text: str) -> Condition:
+def _print(written: Confirmation) -> None:
+    """Print the decision, its reasons, and what it rests on: whoever signs next must see it."""
+    from seatrial.clock import to_rfc3339
+    from seatrial.confirmation.bounds import DRILL_VALIDITY
+
+    typer.echo(str(written.ruling))
+    for sentence in written.reasons:
+        typer.echo(f"reason: {sentence}")
+    bound = written.void_when
+    typer.echo(f"void when the forecast exceeds {bound.forecast_above_per_s:g} journeys per second")
+    if bound.dependency_limits_digest is not None:
+        typer.echo(f"void when the dependency limits are not sha256:{bound.dependency_limits_digest}")
+    if bound.drill_valid_until is not None:
+        typer.echo(f"void from {to_rfc3339(bound.drill_valid_until)}, when the drill is {DRILL_VALIDITY.days} days old")
+    if bound.window is not None:
+        typer.echo(f"void before {to_rfc3339(bound.window[0])} and from {to_rfc3339(bound.window[1])}")
+
+
+def _drill(text: str) -> datetime | None:
+    """Read when the drill was held; a date is its first moment, UTC, so that it never counts too long."""
+    return time_of(f"{text}T00:00:00Z" if text and "T" not in text else text, "--drill")
+
+
+def _window(text: str) -> tuple[datetime, datetime] | None:
+    from seatrial.errors import UsageError
+
+    if not text:
+        return None
+    start, _, end = text.partition("/")
+    opens, closes = time_of(start, "the window's start"), time_of(end, "the window's end")
+    if opens is None or closes is None:
+        raise UsageError(
+            "a window is written FROM/UNTIL", value=text, remedy="2026-12-01T07:00:00Z/2026-12-02T07:00:00Z."
+        )
+    return opens, closes
+
+
+def condition_of(text: str) -> Condition:
+    """Read a condition that a person gave as ID;DUE;TEXT.
+
+    Raises:
+        UsageError: It is written in another way.
+    """
     from seatrial.confirmation.statement import Condition
     from seatrial.errors import UsageError
 

@@ -15,6 +15,8 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from seatrial.clock import to_rfc3339
+from seatrial.confirmation.bounds import DRILL_VALIDITY, VoidWhen, highest_forecast_per_s
+from seatrial.confirmation.recommendation import SignedRecommendation
 from seatrial.confirmation.statement import (
     SIGNING_ROLES,
     Condition,
@@ -34,7 +36,7 @@ from seatrial.model.release import Release, Subject
 from seatrial.units import parse_rate
 from seatrial.verdict.acceptance import shortfalls
 
-__all__ = ["ConfirmationRequest", "confirm", "countersign", "digest_of", "obstacles"]
+__all__ = ["ConfirmationRequest", "check_signers", "confirm", "countersign", "digest_of", "obstacles"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class ConfirmationRequest:
         conditions: For CONFIRMED_WITH_CONDITIONS only.
         system: The system's name; empty takes the release's, or the plan's title.
         policy_digest: SHA-256 that the bundle's ``policy.json`` must have: that of the authority's own policy.
+        recommendation: The reviewer's; who departs from it gives a reason.
+        dependency_limits_digest: SHA-256 of the dependency limits that the confirmation rests on.
+        drill_held_at: When the contingency drill was held that it rests on; at most 90 days ago.
+        window: (from, until) of the event that it is meant for.
     """
 
     ruling: Ruling
@@ -56,6 +62,10 @@ class ConfirmationRequest:
     reasons: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
     system: str = ""
+    recommendation: SignedRecommendation | None = None
+    dependency_limits_digest: str | None = None
+    drill_held_at: datetime | None = None
+    window: tuple[datetime, datetime] | None = None
 
 
 def obstacles(report: VerificationReport, policy_digest: str) -> tuple[str, ...]:
@@ -141,8 +151,34 @@ def confirm(
                 "a refusal of evidence that passed needs the officer's reason", remedy="Give --reason."
             )
         reasons = (*reasons, *found)
-    _refuse_signers(signers, report, trust, now)
+    _heed_recommendation(report, request, now)
+    check_signers(signers, report, trust, now)
     return sign(_statement(report, request, reasons, now).to_statement().to_bytes(), signers)
+
+
+def _heed_recommendation(report: VerificationReport, request: ConfirmationRequest, now: datetime) -> None:
+    if request.recommendation is None:
+        return
+    objections = request.recommendation.objections(report, now)
+    if objections:
+        raise ConfirmationError(
+            "the recommendation can't be relied on", value="; ".join(objections), remedy="Have it reviewed again."
+        )
+    departures = request.recommendation.recommendation.departures(request.ruling, request.conditions)
+    if departures and not request.reasons:
+        raise ConfirmationError(
+            "who departs from the recommendation gives a reason", value="; ".join(departures), remedy="Give --reason."
+        )
+
+
+def _void_when(request: ConfirmationRequest, tested_peak_per_s: float) -> VoidWhen:
+    drill = request.drill_held_at
+    return VoidWhen(
+        forecast_above_per_s=highest_forecast_per_s(tested_peak_per_s),
+        dependency_limits_digest=request.dependency_limits_digest,
+        drill_valid_until=None if drill is None else drill + DRILL_VALIDITY,
+        window=request.window,
+    )
 
 
 def _statement(
@@ -157,6 +193,7 @@ def _statement(
     release = report.release
     plan = report.plan or {}
     system = request.system or (release.name if release else str(plan.get("title", "")))
+    peak_per_s = _tested_peak_per_s(report)
     try:
         return Confirmation(
             ruling=request.ruling,
@@ -166,11 +203,13 @@ def _statement(
             valid_until=request.valid_until,
             system=system,
             release=_named(release),
-            tested_peak_per_s=_tested_peak_per_s(report),
+            tested_peak_per_s=peak_per_s,
             policy_digest=report.policy_digest,
             evidence_digest=report.digest,
             test_result_digest=report.test_result_digest,
             subjects=release.subjects if release else (Subject(MANIFEST, report.digest),),
+            void_when=_void_when(request, peak_per_s),
+            recommendation_digest=request.recommendation.digest if request.recommendation else None,
         )
     except EnvelopeError as e:
         raise ConfirmationError(e.what, value=e.value, remedy="Change the request.") from e
@@ -191,9 +230,29 @@ def _tested_peak_per_s(report: VerificationReport) -> float:
         ) from e
 
 
-def _refuse_signers(
-    signers: Sequence[Signer], report: VerificationReport, trust: Trust, now: datetime
+def check_signers(
+    signers: Sequence[Signer],
+    report: VerificationReport,
+    trust: Trust,
+    now: datetime,
+    *,
+    roles: frozenset[str] = SIGNING_ROLES,
+    act: str = "confirm",
 ) -> list[TrustedKey]:
+    """Return the trusted keys of who wants to sign on this evidence.
+
+    Args:
+        signers: Who wants to sign.
+        report: The verification of the evidence, which says who the tester is.
+        trust: Must hold the keys, valid now.
+        now: The time of signing, with a zone.
+        roles: Who may.
+        act: What they want to do, for messages.
+
+    Raises:
+        SignatureError: A signer is unknown, of another role, out of its period or the tester, or too many of a role
+            or one holder twice want to sign.
+    """
     found: list[TrustedKey] = []
     for signer in signers:
         key = trust.find(signer.public_key)
@@ -201,10 +260,10 @@ def _refuse_signers(
             raise SignatureError(
                 "a signing key is not in the trust file", value=signer.public_key.keyid, remedy="Add its entry first."
             )
-        if key.role not in SIGNING_ROLES:
+        if key.role not in roles:
             raise SignatureError(
-                f"{key.name} holds the role {key.role}, who does not confirm",
-                remedy="Use the key of a reviewer or confirming officer.",
+                f"{key.name} holds the role {key.role}, who does not {act}",
+                remedy=f"Use the key of a {' or '.join(sorted(roles, reverse=True))}.",
             )
         if not key.valid_at(now):
             raise SignatureError(
@@ -239,6 +298,7 @@ def countersign(
     trust: Trust,
     now: datetime,
     policy_digest: str,
+    recommendation: SignedRecommendation | None = None,
 ) -> bytes:
     """Add one more signature to a confirmation, on the same evidence.
 
@@ -249,6 +309,7 @@ def countersign(
         trust: Must hold both keys.
         now: The time of signing, with a zone.
         policy_digest: As in :class:`ConfirmationRequest`.
+        recommendation: The reviewer's, exactly when the confirmation names one.
 
     Raises:
         ConfirmationError: The envelope speaks about other evidence, has expired, or the evidence does not allow it.
@@ -257,7 +318,7 @@ def countersign(
     """
     verified = verify(envelope, trust)
     confirmation = parse_confirmation(verified.payload)
-    (second,) = _refuse_signers([signer], report, trust, now)
+    (second,) = check_signers([signer], report, trust, now)
     problems = list(verified.faults(SIGNING_ROLES, confirmation.issued_at))
     if [key.role for key in verified.signed_by].count(second.role) >= trust.thresholds.get(second.role, 1):
         problems.append(f"a {second.role} has signed already")
@@ -272,6 +333,9 @@ def countersign(
     bound = (confirmation.evidence_digest, confirmation.policy_digest, confirmation.test_result_digest)
     if bound != (report.digest, report.policy_digest, report.test_result_digest):
         found.append("the confirmation speaks about other evidence")
+    found += recommendation.objections(report, now) if recommendation else ()
+    if confirmation.recommendation_digest != (recommendation.digest if recommendation else None):
+        found.append("the recommendation that was given is not the one that the confirmation names")
     release = report.release
     subjects = release.subjects if release else (Subject(MANIFEST, report.digest or "0" * 64),)
     if (confirmation.subjects, confirmation.release) != (subjects, _named(release)):

@@ -7,6 +7,9 @@
      "issuedAt": "...", "validUntil": "...", "system": "...",
      "release": {"name": "...", "version": "..."} | null,
      "testedPeak": {"journeysPerSecond": 40.0},
+     "voidWhen": {"forecastAbove": {"journeysPerSecond": 44.0}, "dependencyLimits": {"sha256": "..."} | null,
+                  "drillValidUntil": "..." | null, "window": {"from": "...", "until": "..."} | null},
+     "recommendationDigest": {"sha256": "..."} | null,
      "policyDigest": {"sha256": "..."}, "evidenceDigest": {...}, "testResultDigest": {...}}
 
 Every field is required and no other is known: a reader that ignores a field could turn a refusal into a
@@ -23,8 +26,9 @@ from enum import StrEnum
 from typing import Any
 
 from seatrial.clock import to_rfc3339
+from seatrial.confirmation import reading
+from seatrial.confirmation.bounds import VoidWhen, parse_void_when
 from seatrial.errors import EnvelopeError, EvidenceError
-from seatrial.evidence.canonical import is_sha256_hex, parse_rfc3339
 from seatrial.evidence.intoto import Statement, parse_statement
 from seatrial.evidence.keys import CONFIRMING_OFFICER, REVIEWER
 from seatrial.model.release import Subject
@@ -37,6 +41,7 @@ __all__ = [
     "Confirmation",
     "Ruling",
     "months_after",
+    "parse_condition",
     "parse_confirmation",
 ]
 
@@ -44,7 +49,6 @@ CONFIRMATION_TYPE = "urn:seatrial:confirmation:v1"
 SIGNING_ROLES = frozenset({REVIEWER, CONFIRMING_OFFICER})
 MAX_VALIDITY_MONTHS = 12
 _MAX_TEXT_CHARS = 4000
-_MAX_PEAK_PER_S = 1e12
 _SOURCE = "Ask the authority for a confirmation that is well-formed."
 _FIELDS = {
     "decision",
@@ -55,6 +59,8 @@ _FIELDS = {
     "system",
     "release",
     "testedPeak",
+    "voidWhen",
+    "recommendationDigest",
     "policyDigest",
     "evidenceDigest",
     "testResultDigest",
@@ -83,6 +89,10 @@ class Condition:
     text: str
     due: datetime
 
+    def to_object(self) -> dict[str, str]:
+        """Return the condition as a JSON object."""
+        return {"id": self.id, "text": self.text, "due": to_rfc3339(self.due)}
+
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
@@ -101,6 +111,8 @@ class Confirmation:
         evidence_digest: SHA-256 of the bundle's ``manifest.json``.
         test_result_digest: SHA-256 of the tester's statement.
         subjects: What is confirmed; at least one.
+        void_when: The further facts that it rests on.
+        recommendation_digest: SHA-256 of the payload of the reviewer's recommendation; None where there was none.
 
     Raises:
         EnvelopeError: A rule of the format is broken.
@@ -118,6 +130,8 @@ class Confirmation:
     evidence_digest: str
     test_result_digest: str
     subjects: tuple[Subject, ...]
+    void_when: VoidWhen
+    recommendation_digest: str | None
 
     def __post_init__(self) -> None:
         texts = [self.system, *self.reasons, *(self.release or ())]
@@ -138,18 +152,23 @@ class Confirmation:
             _refuse("the tested peak is not a rate above 0", self.tested_peak_per_s)
         if not self.issued_at < self.valid_until <= months_after(self.issued_at, MAX_VALIDITY_MONTHS):
             _refuse(f"the validity is empty or longer than {MAX_VALIDITY_MONTHS} months", self.valid_until)
+        in_force = self.ruling is not Ruling.REFUSED
+        for said in self.void_when.contradictions(self.issued_at, self.tested_peak_per_s, in_force=in_force):
+            _refuse(said)
 
     def to_statement(self) -> Statement:
         """Return the statement that is signed."""
         predicate: dict[str, Any] = {
             "decision": str(self.ruling),
             "reasons": list(self.reasons),
-            "conditions": [{"id": c.id, "text": c.text, "due": to_rfc3339(c.due)} for c in self.conditions],
+            "conditions": [c.to_object() for c in self.conditions],
             "issuedAt": to_rfc3339(self.issued_at),
             "validUntil": to_rfc3339(self.valid_until),
             "system": self.system,
             "release": {"name": self.release[0], "version": self.release[1]} if self.release else None,
             "testedPeak": {"journeysPerSecond": self.tested_peak_per_s},
+            "voidWhen": self.void_when.to_object(),
+            "recommendationDigest": reading.maybe(self.recommendation_digest),
             "policyDigest": {"sha256": self.policy_digest},
             "evidenceDigest": {"sha256": self.evidence_digest},
             "testResultDigest": {"sha256": self.test_result_digest},
@@ -186,65 +205,39 @@ def parse_confirmation(payload: bytes) -> Confirmation:
         _refuse("it has fields missing or unknown", ", ".join(sorted(predicate.keys() ^ _FIELDS)))
     if predicate["decision"] not in list(Ruling):
         _refuse("its decision is none of the words", repr(predicate["decision"]))
-    release = predicate["release"]
-    peak = _fields(predicate["testedPeak"], {"journeysPerSecond"}, "testedPeak")["journeysPerSecond"]
-    if isinstance(peak, bool) or not isinstance(peak, int | float) or peak > _MAX_PEAK_PER_S:
-        _refuse("its tested peak is not a plausible number", repr(peak))
+    release, recommended = predicate["release"], predicate["recommendationDigest"]
     if release is not None:
-        named = _fields(release, {"name", "version"}, "release")
-        release = (_text(named["name"], "name"), _text(named["version"], "version"))
+        named = reading.fields(release, {"name", "version"}, "release")
+        release = (reading.text(named["name"], "name"), reading.text(named["version"], "version"))
     return Confirmation(
         ruling=Ruling(predicate["decision"]),
-        reasons=tuple(_text(item, "reasons") for item in _list(predicate["reasons"], "reasons")),
-        conditions=tuple(_condition(item) for item in _list(predicate["conditions"], "conditions")),
-        issued_at=_time(predicate["issuedAt"], "issuedAt"),
-        valid_until=_time(predicate["validUntil"], "validUntil"),
-        system=_text(predicate["system"], "system"),
+        reasons=tuple(reading.text(item, "a reason") for item in reading.items(predicate["reasons"], "reasons")),
+        conditions=tuple(parse_condition(item) for item in reading.items(predicate["conditions"], "conditions")),
+        issued_at=reading.moment(predicate["issuedAt"], "issuedAt"),
+        valid_until=reading.moment(predicate["validUntil"], "validUntil"),
+        system=reading.text(predicate["system"], "system"),
         release=release,
-        tested_peak_per_s=float(peak),
-        policy_digest=_digest(predicate["policyDigest"], "policyDigest"),
-        evidence_digest=_digest(predicate["evidenceDigest"], "evidenceDigest"),
-        test_result_digest=_digest(predicate["testResultDigest"], "testResultDigest"),
+        tested_peak_per_s=reading.rate(predicate["testedPeak"], "testedPeak"),
+        policy_digest=reading.digest(predicate["policyDigest"], "policyDigest"),
+        evidence_digest=reading.digest(predicate["evidenceDigest"], "evidenceDigest"),
+        test_result_digest=reading.digest(predicate["testResultDigest"], "testResultDigest"),
         subjects=statement.subjects,
+        void_when=parse_void_when(predicate["voidWhen"]),
+        recommendation_digest=None if recommended is None else reading.digest(recommended, "recommendationDigest"),
+    )
+
+
+def parse_condition(item: object) -> Condition:
+    """Read one condition, strictly.
+
+    Raises:
+        EnvelopeError: A field missing, unknown or malformed.
+    """
+    found = reading.fields(item, {"id", "text", "due"}, "a condition")
+    return Condition(
+        reading.text(found["id"], "id"), reading.text(found["text"], "text"), reading.moment(found["due"], "due")
     )
 
 
 def _refuse(what: str, value: object = None) -> None:
     raise EnvelopeError(f"the confirmation can't stand: {what}", value=value, remedy=_SOURCE)
-
-
-def _fields(value: object, expected: set[str], what: str) -> dict[str, Any]:
-    if not isinstance(value, dict) or value.keys() != expected:
-        raise EnvelopeError(f"{what} has fields missing or unknown", value=repr(value), remedy=_SOURCE)
-    return value
-
-
-def _list(value: object, what: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise EnvelopeError(f"{what} is not a list", value=repr(value), remedy=_SOURCE)
-    return value
-
-
-def _text(value: object, what: str) -> str:
-    if not isinstance(value, str):
-        raise EnvelopeError(f"{what} is not text", value=repr(value), remedy=_SOURCE)
-    return value
-
-
-def _time(value: object, what: str) -> datetime:
-    try:
-        return parse_rfc3339(value, what)
-    except EvidenceError as e:
-        raise EnvelopeError(e.what, value=e.value, remedy=_SOURCE) from e
-
-
-def _digest(value: object, what: str) -> str:
-    digest = _fields(value, {"sha256"}, what)["sha256"]
-    if not is_sha256_hex(digest):
-        raise EnvelopeError(f"{what} is not a SHA-256 in lower-case hexadecimal", value=repr(digest), remedy=_SOURCE)
-    return str(digest)
-
-
-def _condition(item: object) -> Condition:
-    fields = _fields(item, {"id", "text", "due"}, "a condition")
-    return Condition(_text(fields["id"], "id"), _text(fields["text"], "text"), _time(fields["due"], "due"))
