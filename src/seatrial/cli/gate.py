@@ -11,37 +11,81 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from seatrial.clock import SystemClock
+from seatrial.confirmation.facts import FACTS_MAX_AGE
 from seatrial.confirmation.gate import Decision, decide, deny
 from seatrial.errors import SeatrialError
 from seatrial.evidence.canonical import read_document
+from seatrial.units import parse_duration
 
-__all__ = ["answer", "main"]
+__all__ = ["Question", "answer", "main"]
 
 
-def answer(
-    confirmation: Path,
-    deployed: Path,
-    trust: Path,
-    revocations: Path | None = None,
-    *,
-    least_sequence: int = 1,
-    as_json: bool = False,
-) -> int:
-    """Print ALLOW or DENY with every reason, and return the exit code.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the gate is asked.
 
-    Args:
+    Attributes:
         confirmation: The confirmation's envelope.
         deployed: The release manifest of what is about to be deployed.
         trust: The trust file.
         revocations: The revocation list; None looks at none.
+        facts: The facts since the confirmation, signed or not; None where there are none.
         least_sequence: The lowest number the list may have.
+        remember: File that keeps the highest number seen; None keeps none.
+        facts_max_age: How old facts may be.
+        evidence: The bundle that was confirmed; None does not look at it.
+    """
+
+    confirmation: Path
+    deployed: Path
+    trust: Path
+    revocations: Path | None = None
+    facts: Path | None = None
+    least_sequence: int = 1
+    remember: Path | None = None
+    facts_max_age: timedelta = FACTS_MAX_AGE
+    evidence: Path | None = None
+
+    def decision(self, now: datetime) -> Decision:
+        """Read the files and decide; what can't be read is a DENY like any other doubt."""
+        found: dict[str, bytes] = {}
+        unreadable = []
+        for name in ("confirmation", "deployed", "trust", "revocations", "facts"):
+            path: Path | None = getattr(self, name)
+            if path is not None:
+                try:
+                    found[name] = read_document(path.resolve())  # a mounted file is a link
+                except (SeatrialError, OSError, RuntimeError, ValueError) as e:
+                    unreadable.append(f"--{name}: {e}")
+        if unreadable:
+            return deny(*unreadable)
+        return decide(
+            found["confirmation"],
+            found["deployed"],
+            found["trust"],
+            now,
+            found.get("revocations"),
+            least_sequence=self.least_sequence,
+            remembering=self.remember,
+            facts=found.get("facts"),
+            facts_max_age=self.facts_max_age,
+            evidence=self.evidence,
+        )
+
+
+def answer(question: Question, *, as_json: bool = False) -> int:
+    """Print ALLOW or DENY with every reason, and return the exit code.
+
+    Args:
+        question: What the gate is asked.
         as_json: Print one JSON object instead of lines.
     """
-    files = {"confirmation": confirmation, "deployed": deployed, "trust": trust, "revocations": revocations}
-    decision = _decide(files, least_sequence)
+    decision = question.decision(SystemClock().now())
     if as_json:
         print(json.dumps(decision.to_object(), ensure_ascii=False))
     else:
@@ -51,26 +95,11 @@ def answer(
     return 0 if decision.allowed else 1
 
 
-def _decide(files: dict[str, Path | None], least_sequence: int) -> Decision:
-    """Read the files and decide; what can't be read is a DENY like any other doubt."""
-    found: dict[str, bytes] = {}
-    unreadable = []
-    for name, path in files.items():
-        if path is not None:
-            try:
-                found[name] = read_document(path.resolve())  # a mounted file is a link
-            except (SeatrialError, OSError, RuntimeError, ValueError) as e:
-                unreadable.append(f"--{name}: {e}")
-    if unreadable:
-        return deny(*unreadable)
-    return decide(
-        found["confirmation"],
-        found["deployed"],
-        found["trust"],
-        SystemClock().now(),
-        found.get("revocations"),
-        least_sequence=least_sequence,
-    )
+def _max_age(text: str) -> timedelta:
+    try:
+        return timedelta(microseconds=parse_duration(text) / 1000)
+    except (ValueError, OverflowError) as e:
+        raise argparse.ArgumentTypeError(f"not a duration like 24h: {text!r}") from e
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -95,8 +124,18 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--least-sequence", type=int, default=1, metavar="N", help="lowest number the revocation list may have"
     )
+    parser.add_argument(
+        "--remember", type=Path, metavar="FILE", help="keep the list's highest number here, and refuse a lower one"
+    )
+    parser.add_argument("--facts", type=Path, metavar="FILE", help="facts since the confirmation, signed or not")
+    parser.add_argument(
+        "--facts-max-age", type=_max_age, default=FACTS_MAX_AGE, metavar="DURATION", help="default: 24h"
+    )
+    parser.add_argument("--evidence", type=Path, metavar="BUNDLE", help="the bundle, to be the one that is bound")
     parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
-    return answer(**vars(parser.parse_args(arguments)))
+    given = vars(parser.parse_args(arguments))
+    as_json = given.pop("as_json")
+    return answer(Question(**given), as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,13 @@ ALLOW needs all of these, and each that lacks is a reason of its own:
     2. The confirmation is signed by a reviewer and a confirming officer: two keys, two holders, both valid when it
        was issued, nothing else in the envelope.
     3. It is a confirmation of a form that is understood in full, and not a refusal.
-    4. It is issued, not expired, and no condition is overdue.
+    4. It is issued and not expired.
     5. What is deployed is exactly what is bound: no subject missing, extra or different, same name and version.
     6. Where a revocation list is given: it is properly signed, current, not older than one seen before, and does
        not list this confirmation.
+    7. Nothing makes it void (:mod:`seatrial.confirmation.voiding`): no condition is overdue, and the facts that are
+       given, or that it can't do without, agree with it.
+    8. Where the evidence is given: it is whole, and the one that is bound.
 
 Anything else, and any exception, is DENY: nothing here is softer in doubt. Standard library, cryptography and
 securesystemslib only, so that a pipeline waits a fraction of a second.
@@ -18,13 +21,17 @@ securesystemslib only, so that a pipeline waits a fraction of a second.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from seatrial.clock import to_rfc3339
+from seatrial.confirmation.facts import FACTS_MAX_AGE, read_facts
+from seatrial.confirmation.memory import remember
 from seatrial.confirmation.revocation import read_list
 from seatrial.confirmation.statement import SIGNING_ROLES, Confirmation, Ruling, parse_confirmation
+from seatrial.confirmation.voiding import evidence_reasons, facts_seen, void_reasons
 from seatrial.errors import SeatrialError
 from seatrial.evidence.canonical import sha256_hex
 from seatrial.evidence.envelope import Verified, verify
@@ -85,6 +92,10 @@ def decide(
     revocations: bytes | None = None,
     *,
     least_sequence: int = 1,
+    remembering: Path | None = None,
+    facts: bytes | None = None,
+    facts_max_age: timedelta = FACTS_MAX_AGE,
+    evidence: Path | None = None,
 ) -> Decision:
     """Decide on a rollout.
 
@@ -95,14 +106,34 @@ def decide(
         now: The current time, with a zone.
         revocations: The envelope of the revocation list; None does not look at any.
         least_sequence: The lowest number that the list may have, so that an old edition can't be played again.
+        remembering: File that keeps the highest number seen so far, for the same reason; None keeps none.
+        facts: Facts since the confirmation, signed by a case officer or not; None where there are none.
+        facts_max_age: How old facts may be.
+        evidence: The bundle that was confirmed, as a directory or packed; None does not look at it.
 
     Returns:
         ALLOW or DENY; never raises.
     """
+    listing = _Listing(revocations, least_sequence, remembering)
+    known = _Known(facts, facts_max_age, evidence)
     try:
-        return _decide(confirmation, deployed, trust, now, revocations, least_sequence=least_sequence)
+        return _decide(confirmation, deployed, trust, now, listing, known)
     except Exception as e:  # in doubt the gate stays shut, whatever went wrong
         return deny(f"the gate could not decide ({type(e).__name__}: {e})")
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    envelope: bytes | None
+    least_sequence: int
+    remembering: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    facts: bytes | None
+    facts_max_age: timedelta
+    evidence: Path | None
 
 
 def _decide(
@@ -110,9 +141,8 @@ def _decide(
     deployed: Release | bytes,
     trust: Trust | bytes,
     now: datetime,
-    revocations: bytes | None,
-    *,
-    least_sequence: int,
+    listing: _Listing,
+    known: _Known,
 ) -> Decision:
     reasons: list[str] = []
     release: Release | None = None
@@ -134,14 +164,15 @@ def _decide(
     except SeatrialError as e:
         reasons.append(str(e))
     digest = None if verified is None else sha256_hex(verified.payload)
+    rests_on: list[str] = []
     if verified is not None and confirmed is not None:
         reasons += verified.problems(SIGNING_ROLES, confirmed.issued_at)
         reasons += _not_in_force(confirmed, now)
         if release is not None:
             reasons += _not_the_same(confirmed, release)
+        rests_on = _void(confirmed, sha256_hex(verified.payload), trusted, now, known, reasons)
     # 6
-    if revocations is not None:
-        reasons += _revoked(revocations, trusted, digest, now, least_sequence)
+    reasons += _revoked(listing, trusted, digest, now)
     until = None if confirmed is None else confirmed.valid_until
     if reasons or verified is None or confirmed is None or release is None:
         return Decision(Answer.DENY, tuple(reasons) or ("the gate could not decide",), digest, until)
@@ -150,9 +181,24 @@ def _decide(
         f"{confirmed.ruling} until {to_rfc3339(confirmed.valid_until)}, signed by {signed}",
         f"all {len(release.subjects)} subjects of {release.name} {release.version} are as bound",
         *(f"condition {c.id} is due at {to_rfc3339(c.due)}: {c.text}" for c in confirmed.conditions),
-        "it is not on the revocation list" if revocations is not None else "no revocation list was given",
+        "it is not on the revocation list" if listing.envelope is not None else "no revocation list was given",
+        *rests_on,
     ]
     return Decision(Answer.ALLOW, tuple(found), digest, until)
+
+
+def _void(
+    confirmed: Confirmation, digest: str, trust: Trust, now: datetime, known: _Known, reasons: list[str]
+) -> list[str]:
+    """Add to ``reasons`` what makes it void, and return what an ALLOW rests on."""
+    # 7
+    given = None if known.facts is None else read_facts(known.facts, trust, digest, now, known.facts_max_age)
+    reasons += void_reasons(confirmed, given, now)
+    if known.evidence is None:
+        return [facts_seen(given)]
+    # 8
+    reasons += evidence_reasons(known.evidence, confirmed.evidence_digest)
+    return [facts_seen(given), f"the evidence is whole: sha256:{confirmed.evidence_digest}"]
 
 
 def _not_in_force(confirmed: Confirmation, now: datetime) -> list[str]:
@@ -164,9 +210,6 @@ def _not_in_force(confirmed: Confirmation, now: datetime) -> list[str]:
         reasons.append(f"the confirmation is not yet valid: it is issued at {to_rfc3339(confirmed.issued_at)}")
     if now >= confirmed.valid_until:
         reasons.append(f"the confirmation expired at {to_rfc3339(confirmed.valid_until)}")
-    reasons += [
-        f"condition {c.id} is overdue since {to_rfc3339(c.due)}: {c.text}" for c in confirmed.conditions if now >= c.due
-    ]
     return reasons
 
 
@@ -181,11 +224,11 @@ def _not_the_same(confirmed: Confirmation, release: Release) -> list[str]:
     return reasons
 
 
-def _revoked(
-    revocations: bytes, trust: Trust, confirmation_digest: str | None, now: datetime, least_sequence: int
-) -> list[str]:
+def _revoked(listing: _Listing, trust: Trust, confirmation_digest: str | None, now: datetime) -> list[str]:
+    if listing.envelope is None:
+        return [] if listing.remembering is None else ["there is a memory of revocation lists, and none was given"]
     try:
-        listed = read_list(revocations, trust)
+        listed = read_list(listing.envelope, trust)
     except SeatrialError as e:
         return [f"the revocation list can't be relied on: {e}"]
     reasons = []
@@ -193,8 +236,10 @@ def _revoked(
         reasons.append(f"the revocation list is from the future ({to_rfc3339(listed.issued_at)})")
     if now >= listed.expires_at:
         reasons.append(f"the revocation list expired at {to_rfc3339(listed.expires_at)}")
-    if listed.sequence < least_sequence:
-        reasons.append(f"the revocation list is number {listed.sequence}, older than number {least_sequence}")
+    if listed.sequence < listing.least_sequence:
+        reasons.append(f"the revocation list is number {listed.sequence}, older than number {listing.least_sequence}")
+    if listing.remembering is not None:
+        reasons += remember(listing.remembering, listed.sequence, sha256_hex(listed.to_statement().to_bytes()))
     entry = None if confirmation_digest is None else listed.find(confirmation_digest)
     if entry is not None:
         reasons.append(f"the confirmation was revoked at {to_rfc3339(entry.revoked_at)}: {entry.reason}")
