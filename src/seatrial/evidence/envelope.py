@@ -34,7 +34,7 @@ from seatrial.errors import EnvelopeError, EvidenceError, SignatureError
 from seatrial.evidence.canonical import canonical_bytes, parse_json
 from seatrial.evidence.keys import Signature, Signer, Trust, TrustedKey
 
-__all__ = ["MAX_SIGNATURES", "PAYLOAD_TYPE", "Verified", "add_signature", "sign", "verify"]
+__all__ = ["MAX_SIGNATURES", "PAYLOAD_TYPE", "Verified", "add_signature", "payload_of", "sign", "verify"]
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MAX_SIGNATURES = 16
@@ -167,6 +167,15 @@ def verify(envelope: bytes, trust: Trust) -> Verified:
             remedy="The statement or a signature was changed, or the trust file lacks the signer's key.",
         )
     return Verified(payload, tuple(signed_by), tuple(doubts), trust.thresholds)
+
+
+def payload_of(envelope: bytes) -> bytes:
+    """Return the payload that an envelope carries, unverified: to be digested, and believed in nothing.
+
+    Raises:
+        EnvelopeError: Malformed, or not of the payload type of in-toto statements.
+    """
+    return _read(envelope)[0]
 
 
 def _made_by(key: TrustedKey, signature: bytes, pae: bytes) -> bool:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from seatrial.evidence.keys import TrustedKey
+from seatrial.evidence.plan_seal import SignedSeal
 from seatrial.evidence.statement import SealedResult
 from seatrial.model.release import Release
 
@@ -51,6 +52,7 @@ class VerificationReport:
         test_result: The tester's statement, verified.
         test_result_digest: SHA-256 of the statement's bytes.
         sealed_by: The testers' keys that sealed it; empty where no trusted tester did.
+        plan_seal: The seal of its plan, which was signed before the run and binds what was tried.
     """
 
     steps: tuple[Step, ...]
@@ -64,6 +66,7 @@ class VerificationReport:
     test_result: SealedResult | None = None
     test_result_digest: str | None = None
     sealed_by: tuple[TrustedKey, ...] = ()
+    plan_seal: SignedSeal | None = None
 
     @property
     def ok(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, computed_field, model_serializer, model_validator
 
+from seatrial.model.attempt import Attempt
 from seatrial.model.document import Strict
 from seatrial.model.reasons import sentence
 from seatrial.model.telemetry_result import TelemetryResult
@@ -272,11 +273,16 @@ class TrialVerdict(_Brief):
 
 
 class RunVerdict(Strict):
-    """What the whole run showed: the worst of its trials, and never PASS without any."""
+    """What the whole run showed: the worst of its trials, and never PASS without any.
+
+    ``attempt`` says which attempt on its seal the run was, and what became of those before; None where the criteria
+    were not sealed before the trial. It says nothing about the service, and no verdict depends on it.
+    """
 
     verdict: Verdict
     reasons: tuple[Reason, ...] = Field(min_length=1)
     trials: tuple[TrialVerdict, ...]
+    attempt: Attempt | None = None
 
     def as_document(self) -> dict[str, Any]:
         """Return the verdict as JSON-ready data."""
