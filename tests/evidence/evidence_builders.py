@@ -7,6 +7,7 @@ from pathlib import Path
 from securesystemslib.signer import CryptoSigner
 
 from seatrial.evidence.canonical import canonical_bytes, sha256_hex
+from seatrial.evidence.chain import ChainWriter
 from seatrial.evidence.keys import CONFIRMING_OFFICER, REVIEWER, TESTER, Trust, TrustedKey
 from seatrial.evidence.seal import seal
 from seatrial.model.policy import Policy
@@ -106,6 +107,7 @@ def make_bundle(
     for path, data in parts.items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_bytes(data)
+    ChainWriter(directory).close()
     if sealed:
         seal(directory, [signer], now)
     return directory

@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from typing import BinaryIO
 
     from securesystemslib.signer import Signer  # type: ignore[attr-defined] # public there, not marked re-exported
 
@@ -71,8 +72,8 @@ def write_file(path: Path, data: bytes) -> None:
         raise UsageError(f"the file can't be written ({e.strerror})", value=path, remedy="Choose another place.") from e
 
 
-def verified(bundle: Path, trust: Trust) -> VerificationReport:
-    """Verify a bundle now, its verdict recomputed."""
+def verified(bundle: Path | BinaryIO, trust: Trust) -> VerificationReport:
+    """Verify a bundle now, its verdict recomputed; a packed one may come from a stream."""
     from seatrial.evidence.verifier import verify_bundle
     from seatrial.trials.replay import replay_bytes
 

@@ -18,16 +18,23 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    bundle: Annotated[Path, typer.Argument(help="Bundle directory or packed bundle.")],
+    bundle: Annotated[
+        Path, typer.Argument(help="Bundle directory or packed bundle; - reads a packed one from standard input.")
+    ],
     trust: TrustFile,
     as_json: Json = False,
 ) -> None:
     """Verify a bundle: integrity, seal and recomputation, step by step."""
     import json
+    import sys
 
+    from seatrial.errors import UsageError
     from seatrial.evidence.keys import load_trust
 
-    report = verified(bundle, load_trust(trust))
+    streamed = str(bundle) == "-"
+    if streamed and sys.stdin.isatty():
+        raise UsageError("standard input is a terminal", remedy="Pipe a packed bundle in: seatrial verify - < BUNDLE.")
+    report = verified(sys.stdin.buffer if streamed else bundle, load_trust(trust))
     if as_json:
         typer.echo(json.dumps(report.to_object(), ensure_ascii=False))
     else:

@@ -9,6 +9,7 @@ verdict.json         the verdict                    report.html           for pe
 records/<trial>/part-NNNN.parquet                   health/<trial>.parquet
 telemetry/<trial>.parquet                           the service's own figures (where the plan reads some)
 diagnostics/<trial>.jsonl                           code/NN-name.py       journeys in Python
+chain.jsonl          every Parquet file above, in the order in which the run wrote them, each line bound to the last
 manifest.json        every file above, digested     attestations/test-result.dsse.json
 """
 
@@ -17,12 +18,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from seatrial.errors import BundleError, EvidenceError
-from seatrial.evidence.archive import extract, pack
+from seatrial.evidence.archive import extract, extract_stream, pack
 from seatrial.evidence.canonical import MAX_DOCUMENT_BYTES, read_document, sha256_hex
-from seatrial.evidence.manifest import MANIFEST
+from seatrial.evidence.manifest import MANIFEST, FileEntry
 
 __all__ = [
     "CALIBRATION",
@@ -39,8 +42,10 @@ __all__ = [
     "REQUIRED_DOCUMENTS",
     "TEST_RESULT",
     "VERDICT",
+    "Opened",
     "bundle_digest",
     "open_bundle",
+    "opened_bundle",
     "pack",
     "plan_source",
     "read_part",
@@ -99,23 +104,50 @@ def bundle_digest(directory: Path) -> str:
     return sha256_hex(read_part(directory, MANIFEST))
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A bundle that can be read as a directory.
+
+    Attributes:
+        directory: Where it is.
+        unpacked: What was unpacked, by path, digested on the way; None where a directory was given.
+    """
+
+    directory: Path
+    unpacked: dict[str, FileEntry] | None
+
+
 @contextmanager
 def open_bundle(path: Path) -> Iterator[Path]:
-    """Give a bundle as a directory, whichever form it has.
+    """Give a bundle as a directory, whichever form it has: :func:`opened_bundle` without the digests."""
+    with opened_bundle(path) as opened:
+        yield opened.directory
 
-    A directory is given as it is. A packed file is unpacked into a temporary directory, which is gone after the
-    block. Nothing is verified here beyond the archive's own form; see ``evidence.verifier``.
+
+@contextmanager
+def opened_bundle(source: Path | BinaryIO) -> Iterator[Opened]:
+    """Open a bundle, whichever form it has.
+
+    A directory is given as it is. A packed file is unpacked into a temporary directory, which is gone after the block;
+    of what comes from a stream, a member that is not what the manifest says is refused at once. Nothing is verified
+    here beyond that and the archive's own form; see ``evidence.verifier``.
+
+    Args:
+        source: A directory, a packed file, or a stream to read a packed file from, which need not be able to seek.
 
     Raises:
-        BundleError: The path is missing, a symbolic link, or not a well-formed archive.
+        BundleError: The path is missing or a symbolic link, or the archive is not well-formed.
     """
-    if path.is_dir() and not path.is_symlink():
-        yield path
+    if isinstance(source, Path) and source.is_dir() and not source.is_symlink():
+        yield Opened(source, None)
         return
-    if path.is_symlink() or not path.is_file():
+    if isinstance(source, Path) and (source.is_symlink() or not source.is_file()):
         raise BundleError(
-            "there is no bundle here", value=path, remedy="Give a bundle directory or a packed bundle, no link."
+            "there is no bundle here", value=source, remedy="Give a bundle directory or a packed bundle, no link."
         )
     with tempfile.TemporaryDirectory(prefix="seatrial-bundle-") as temporary:
-        extract(path, Path(temporary))
-        yield Path(temporary)
+        directory = Path(temporary)
+        if isinstance(source, Path):
+            yield Opened(directory, extract(source, directory))
+        else:
+            yield Opened(directory, extract_stream(source, directory))

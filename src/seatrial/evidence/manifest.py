@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -30,9 +30,12 @@ __all__ = [
     "Manifest",
     "ascii_path",
     "build_manifest",
+    "changed",
     "check_directory",
     "check_path",
+    "compare_directory",
     "files_of",
+    "is_sealed_over",
     "parse_manifest",
     "write_manifest",
 ]
@@ -134,8 +137,8 @@ def files_of(directory: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
                 yield f"{prefix}{entry.name}", entry
 
 
-def _is_sealed_over(path: str) -> bool:
-    """Whether ``path`` stands outside the manifest because it speaks about the manifest."""
+def is_sealed_over(path: str) -> bool:
+    """Return whether ``path`` stands outside the manifest because it speaks about the manifest."""
     parts = path.split("/")
     return path == MANIFEST or (len(parts) == 2 and parts[0] == ATTESTATIONS)
 
@@ -156,7 +159,7 @@ def build_manifest(directory: Path) -> Manifest:
                 remedy="Put the file itself there.",
             )
         check_path(path)
-        if not _is_sealed_over(path):
+        if not is_sealed_over(path):
             digest, size = sha256_file(Path(entry.path))
             entries.append(FileEntry(path, size, digest))
         if len(entries) > MAX_FILES:
@@ -212,7 +215,7 @@ def _entry(item: object) -> FileEntry:
     if not isinstance(item, dict) or item.keys() != {"path", "bytes", "sha256"}:
         raise BundleError(f"an entry of {MANIFEST} has not exactly path, bytes and sha256", remedy=remedy)
     path, size, digest = check_path(item["path"], MANIFEST), item["bytes"], item["sha256"]
-    if _is_sealed_over(path):
+    if is_sealed_over(path):
         raise BundleError(f"{MANIFEST} lists what stands outside of it", value=path, remedy=remedy)
     if type(size) is not int or size < 0 or not is_sha256_hex(digest):
         raise BundleError(f"the entry of {path} in {MANIFEST} has a bad size or digest", remedy=remedy)
@@ -229,37 +232,67 @@ def check_directory(directory: Path, manifest: Manifest) -> tuple[Difference, ..
     Raises:
         BundleError: The directory can't be listed.
     """
+    return compare_directory(directory, manifest)[0]
+
+
+def compare_directory(
+    directory: Path, manifest: Manifest, known: Mapping[str, FileEntry] | None = None
+) -> tuple[tuple[Difference, ...], dict[str, FileEntry]]:
+    """Compare a directory with its manifest, and return what lies there besides.
+
+    Args:
+        directory: The bundle.
+        manifest: Its manifest.
+        known: Files that were digested while they were written here, by path: they are not read again. Only for a
+            directory that nobody else can write to.
+
+    Returns:
+        The differences, as :func:`check_directory`; and what lies there, by path: files of the manifest with the size
+        and digest that they have, extra plain files with their size and no digest, for they are not read.
+
+    Raises:
+        BundleError: The directory can't be listed.
+    """
     expected = {f.path: f for f in manifest.files}
-    found: set[str] = set()
+    found: dict[str, FileEntry] = {}
     differences = []
+    unseen = set(expected)
     for path, dir_entry in files_of(directory):
         plain = dir_entry.is_file(follow_symlinks=False)
         entry = expected.get(path)
-        if entry is None:
-            if not (plain and _is_sealed_over(path)):
-                what = "is not in the manifest" if plain else "is a symbolic link or special file"
-                differences.append(Difference(DifferenceKind.EXTRA, path, f"{ascii_path(path)} {what}"))
+        unseen.discard(path)
+        if entry is None and plain and is_sealed_over(path):
             continue
-        found.add(path)
-        sentence = _changed(Path(dir_entry.path), entry)
-        if sentence is not None:
+        if entry is None:
+            if plain:
+                found[path] = FileEntry(path, dir_entry.stat(follow_symlinks=False).st_size, "")
+            what = "is not in the manifest" if plain else "is a symbolic link or special file"
+            differences.append(Difference(DifferenceKind.EXTRA, path, f"{ascii_path(path)} {what}"))
+            continue
+        there = (known or {}).get(path) or _digested(Path(dir_entry.path), path)
+        if isinstance(there, FileEntry):
+            found[path] = there
+        if there != entry:
+            sentence = there if isinstance(there, str) else changed(entry, there)
             differences.append(Difference(DifferenceKind.CHANGED, path, sentence))
-    differences += [
-        Difference(DifferenceKind.MISSING, path, f"{ascii_path(path)} is missing") for path in expected.keys() - found
-    ]
-    return tuple(sorted(differences, key=lambda d: (d.path, d.kind)))
+    differences += [Difference(DifferenceKind.MISSING, path, f"{ascii_path(path)} is missing") for path in unseen]
+    return tuple(sorted(differences, key=lambda d: (d.path, d.kind))), found
 
 
-def _changed(file: Path, entry: FileEntry) -> str | None:
+def _digested(file: Path, path: str) -> FileEntry | str:
+    """Return what a file is, or why it can't be read."""
     try:
         digest, size = sha256_file(file)
     except EvidenceError as e:
         return e.what
-    if (digest, size) == (entry.sha256, entry.bytes):
-        return None
+    return FileEntry(path, size, digest)
+
+
+def changed(entry: FileEntry, there: FileEntry) -> str:
+    """Return the sentence on a file that is not what the manifest says."""
     return (
         f"{ascii_path(entry.path)} was changed: expected {entry.bytes} bytes, sha256:{entry.sha256}; "
-        f"found {size} bytes, sha256:{digest}"
+        f"found {there.bytes} bytes, sha256:{there.sha256}"
     )
 
 

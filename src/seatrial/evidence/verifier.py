@@ -12,12 +12,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from seatrial.errors import SeatrialError
-from seatrial.evidence.bundle import PLAN, POLICY, VERDICT, open_bundle
+from seatrial.evidence.bundle import PLAN, POLICY, VERDICT, opened_bundle
 from seatrial.evidence.canonical import sha256_hex
 from seatrial.evidence.checks.base import CannotRunError, Check, NotApplicableError, Recompute
+from seatrial.evidence.checks.chain import parts_chain_is_whole
 from seatrial.evidence.checks.documents import documents_parse
 from seatrial.evidence.checks.integrity import digests_are_right, manifest_is_there, nothing_extra, nothing_missing
 from seatrial.evidence.checks.result import (
@@ -36,6 +37,7 @@ STEPS: tuple[tuple[str, Callable[[Check], str]], ...] = (
     ("no file is missing", nothing_missing),
     ("no file is extra", nothing_extra),
     ("every digest is right", digests_are_right),
+    ("the parts' chain is whole", parts_chain_is_whole),
     ("documents parse", documents_parse),
     ("test result is signed by a trusted tester", signed_by_tester),
     ("test result binds manifest, plan, policy and release", binds_this_bundle),
@@ -47,11 +49,13 @@ STEPS: tuple[tuple[str, Callable[[Check], str]], ...] = (
 TITLES = ("archive is well-formed", *(title for title, _ in STEPS))
 
 
-def verify_bundle(path: Path, trust: Trust, now: datetime, recompute: Recompute | None) -> VerificationReport:
+def verify_bundle(
+    source: Path | BinaryIO, trust: Trust, now: datetime, recompute: Recompute | None
+) -> VerificationReport:
     """Run every step on a bundle directory or packed bundle.
 
     Args:
-        path: The bundle in either form.
+        source: The bundle in either form, or a stream to read a packed one from, such as a pipe.
         trust: Who may sign as tester.
         now: The time of verification, with a zone; a seal later than this has failed.
         recompute: From a bundle directory to the canonical bytes of its ``verdict.json``. None fails the last step.
@@ -67,17 +71,17 @@ def verify_bundle(path: Path, trust: Trust, now: datetime, recompute: Recompute 
 
     with ExitStack() as stack:
         try:
-            directory = stack.enter_context(open_bundle(path))
+            opened = stack.enter_context(opened_bundle(source))
         except SeatrialError as e:
             add(StepStatus.FAILED, str(e))
             for _ in STEPS:
                 add(StepStatus.FAILED, "this can't be checked without the bundle")
             return VerificationReport(tuple(steps))
-        if directory == path:
+        if opened.unpacked is None:
             add(StepStatus.NOT_APPLICABLE, "a directory was given, not an archive")
         else:
             add(StepStatus.PASSED, "the archive holds plain files only, in the form that pack writes")
-        check = Check(directory, trust, now, recompute)
+        check = Check(opened.directory, trust, now, recompute, unpacked=opened.unpacked)
         for _, step in STEPS:
             add(*_run(step, check))
         return _report(tuple(steps), check)

@@ -116,7 +116,7 @@ def execute(
                 with TargetWatch(loaded.plan, target, loaded.base.resolve()) as watch:
                     run.all_trials(target, Stops(signals, files, watch.said), watch)
             workspace.close()
-            result = close_bundle(folder, run.ending, options.signers, clock)
+            result = close_bundle(folder, workspace.chain, run.ending, options.signers, clock)
             observer.run_ended(result.verdict)
             return result
     finally:
@@ -278,6 +278,7 @@ class _Run:
             lambda: merge_leftovers(self.workspace.records(index, name), spool, workers, self._epoch_ns),
             lambda: merge_workers_health(self.workspace.health(index, name), spool, workers, self._epoch_ns),
             lambda: self._gather_readings(index, name, spool),
+            self.workspace.bring_in,
             lambda: self.workspace.write_diagnostics(self._loaded.plan, index, name),
             lambda: self._log(EventKind.TRIAL_ENDED, index),
         ]

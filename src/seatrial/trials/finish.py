@@ -10,6 +10,7 @@ from seatrial.clock import Clock
 from seatrial.errors import EvidenceError, RecordingError
 from seatrial.evidence.bundle import REPORT, VERDICT, bundle_digest
 from seatrial.evidence.canonical import canonical_bytes
+from seatrial.evidence.chain import ChainWriter
 from seatrial.evidence.keys import Signer
 from seatrial.evidence.manifest import write_manifest
 from seatrial.evidence.seal import seal
@@ -37,7 +38,9 @@ class RunResult:
     signed: bool
 
 
-def close_bundle(folder: Path, ending: Exception | None, signers: Sequence[Signer], clock: Clock) -> RunResult:
+def close_bundle(
+    folder: Path, chain: ChainWriter, ending: Exception | None, signers: Sequence[Signer], clock: Clock
+) -> RunResult:
     """Judge, report and seal.
 
     The verdict is computed from the bundle on disk by the function that ``seatrial assess`` uses, so what is sealed
@@ -45,6 +48,7 @@ def close_bundle(folder: Path, ending: Exception | None, signers: Sequence[Signe
 
     Args:
         folder: The bundle; nothing is written to it any more but what stands here.
+        chain: Of its parts; it is closed.
         ending: Why the run ended early; None when it completed.
         signers: The tester's keys; none leaves the bundle unsigned.
         clock: Wall-clock time, for the seal.
@@ -59,6 +63,7 @@ def close_bundle(folder: Path, ending: Exception | None, signers: Sequence[Signe
 
     try:
         _drop_empty(folder / "spool")
+        chain.close()
         verdict = recompute(folder)
         (folder / VERDICT).write_bytes(canonical_bytes(verdict.as_document()))
         (folder / REPORT).write_text(render_html(report_view(folder, verdict)), encoding="utf-8")

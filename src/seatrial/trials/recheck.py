@@ -15,9 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from seatrial.clock import Clock
-from seatrial.errors import BundleError, EvidenceError, UsageError
+from seatrial.errors import BundleError, EvidenceError, RecordingError, UsageError
 from seatrial.evidence.bundle import JOURNAL, MAX_JOURNAL_BYTES, PLAN, read_part
 from seatrial.evidence.canonical import parse_json
+from seatrial.evidence.chain import ChainWriter
 from seatrial.evidence.keys import Signer
 from seatrial.evidence.manifest import MANIFEST
 from seatrial.model.journal import EventKind, read_journal
@@ -67,7 +68,7 @@ def recover(folder: Path, signers: Sequence[Signer], clock: Clock) -> RunResult:
         raise UsageError("the run is still under way", value=folder, remedy="Wait for it, or stop it.") from error
     else:
         _merge_all(folder)
-        return close_bundle(folder, None, signers, clock)
+        return close_bundle(folder, _chain_left(folder), None, signers, clock)
     finally:
         os.close(descriptor)
 
@@ -94,6 +95,16 @@ def _merge_all(folder: Path) -> None:
         if telemetry_file(spool).exists():
             with suppress(EvidenceError):
                 merge_telemetry(telemetry_file(spool), folder / "telemetry" / f"{slug}.parquet", epoch_ns)
+
+
+def _chain_left(folder: Path) -> ChainWriter:
+    """Return what goes on with the chain that the run left; its closing line will say that it was recovered."""
+    try:
+        return ChainWriter(folder, recovered=True)
+    except OSError as error:
+        raise RecordingError(
+            f"the chain of parts can't be written ({error.strerror})", value=folder, remedy="Free some space."
+        ) from error
 
 
 def _epoch_ns(folder: Path) -> int:

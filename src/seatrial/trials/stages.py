@@ -129,6 +129,7 @@ class TrialStages:
 
         of = self._run
         records = merge_stage(run.spools, of.workspace.records(self._index, self._name), of.epoch_ns)
+        of.workspace.bring_in()
         log = stage_log(stage, run, None if prospect is None else prospect.found, of.epoch_ns)
         facts = {"load_end_ns": log.load_end_ns, "drained_ns": log.drained_ns, "sessions": log.sessions}
         of.log(EventKind.STAGE_ENDED, self._index, stage.index, facts, at_ns=run.drained_ns)

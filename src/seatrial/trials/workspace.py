@@ -20,6 +20,7 @@ from seatrial.engine.worker import Tick
 from seatrial.errors import RecordingError, UsageError
 from seatrial.evidence.bundle import JOURNAL
 from seatrial.evidence.canonical import canonical_bytes
+from seatrial.evidence.chain import ChainWriter
 from seatrial.model.journal import Event
 from seatrial.model.plan import Plan, trial_slug
 from seatrial.model.sample import Outcome
@@ -65,6 +66,7 @@ class Workspace:
 
     Attributes:
         folder: The bundle's folder.
+        chain: Of its parts.
 
     Raises:
         RecordingError: from any method that writes, when the disk refuses.
@@ -76,6 +78,7 @@ class Workspace:
         self._journal = -1
         self._recording = False
         self._guard(self._open)
+        self._guard(self._begin_chain)
         self._diagnostics: dict[int, Counter[tuple[int, int, int, str]]] = {}
 
     def _open(self) -> None:
@@ -88,6 +91,21 @@ class Workspace:
         except OSError:
             self.close()
             raise
+
+    def _begin_chain(self) -> None:
+        try:
+            self.chain = ChainWriter(self.folder)
+        except OSError:
+            self.close()
+            raise
+
+    def bring_in(self) -> None:
+        """Append what has come into the records, health rows and telemetry to the chain of parts.
+
+        Raises:
+            EvidenceError: a part can't be read back.
+        """
+        self._guard(self.chain.bring_in)
 
     def _guard(self, write: Callable[[], object]) -> None:
         try:

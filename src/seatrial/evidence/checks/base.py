@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.evidence.keys import Trust, TrustedKey
-from seatrial.evidence.manifest import Difference, Manifest
+from seatrial.evidence.manifest import Difference, FileEntry, Manifest
 from seatrial.evidence.statement import SealedResult
 from seatrial.model.release import Release
 
@@ -38,6 +38,8 @@ class Check:
         manifest: The manifest.
         digest: The evidence digest.
         differences: Where the directory departs from the manifest.
+        unpacked: What was digested while it was unpacked, by path; None for a directory that was given.
+        found: What lies in the directory, by path, with the digests of the bytes that are there.
         raw: The bytes of the small documents, by name: those that were digested are those that are parsed.
         documents: The same, parsed.
         release: The release that was tried.
@@ -53,6 +55,8 @@ class Check:
     manifest: Manifest | None = None
     digest: str | None = None
     differences: tuple[Difference, ...] = ()
+    unpacked: dict[str, FileEntry] | None = None
+    found: dict[str, FileEntry] = field(default_factory=dict)
     raw: dict[str, bytes] = field(default_factory=dict)
     documents: dict[str, Any] = field(default_factory=dict)
     release: Release | None = None

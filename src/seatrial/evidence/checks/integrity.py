@@ -14,7 +14,7 @@ from seatrial.evidence.manifest import (
     MANIFEST,
     DifferenceKind,
     ascii_path,
-    check_directory,
+    compare_directory,
     files_of,
     parse_manifest,
 )
@@ -29,8 +29,8 @@ def manifest_is_there(check: Check) -> str:
     data = read_part(check.directory, MANIFEST)
     check.digest = sha256_hex(data)
     manifest = parse_manifest(data)
-    # One pass over the files serves steps 3, 4 and 5.
-    check.differences = check_directory(check.directory, manifest)
+    # One pass over the files serves the steps on files and on the chain; what was unpacked was digested on the way.
+    check.differences, check.found = compare_directory(check.directory, manifest, check.unpacked)
     check.manifest = manifest
     return f"{len(manifest.files)} files, evidence digest sha256:{check.digest}"
 
