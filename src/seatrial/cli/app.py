@@ -19,6 +19,7 @@ from seatrial.cli import (
     releases,
     reporting,
     run,
+    summaries,
     verifying,
 )
 
@@ -45,6 +46,7 @@ for room in (
     recommending,
     confirming,
     facts,
+    summaries,
     reporting,
     compare,
     histogram,
