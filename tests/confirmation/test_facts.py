@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from confirmation_builders import (
@@ -185,6 +186,12 @@ def test_after_any_single_flipped_byte_signed_facts_close_nothing(data):
     whole = bytearray(signed(MET, CONDITIONAL))
     whole[data.draw(st.integers(0, len(whole) - 1))] ^= data.draw(st.integers(1, 255))
     assert not ask(CONDITIONAL, bytes(whole), LATE).allowed
+
+
+def test_the_example_of_the_how_to_is_a_document_of_facts():
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "gate.md").read_text()
+    block = text[text.index('{"format"') :].split("\n\n")[0]
+    assert parse_facts(block.replace("...", "7" * 64).encode()).incidents[0].severity is Severity.MAJOR
 
 
 def test_two_case_officers_sign_where_the_trust_file_asks_for_two():
