@@ -6,9 +6,13 @@ from pathlib import Path
 
 from securesystemslib.signer import CryptoSigner
 
+from seatrial.clock import to_rfc3339
+from seatrial.evidence.attempts import ATTEMPTS, AttemptsLog, read_attempt
 from seatrial.evidence.canonical import canonical_bytes, sha256_hex
 from seatrial.evidence.chain import ChainWriter
+from seatrial.evidence.envelope import sign
 from seatrial.evidence.keys import CONFIRMING_OFFICER, REVIEWER, TESTER, Trust, TrustedKey
+from seatrial.evidence.plan_seal import SEAL, PlanSeal, criteria_in_bundle
 from seatrial.evidence.seal import seal
 from seatrial.model.policy import Policy
 from seatrial.model.release import Release, Subject
@@ -40,6 +44,7 @@ OFFICER_SIGNER, OFFICER_KEY = keyed(CONFIRMING_OFFICER, "Chan Tai-man")
 STRANGER_SIGNER, STRANGER_KEY = keyed(TESTER, "Nobody")
 TRUST = Trust((TESTER_KEY, REVIEWER_KEY, OFFICER_KEY))
 
+ENVIRONMENT = {"host": "generator-1", "feeds": {}, "uploads": {}, "code": {}}
 
 LIMITS = ["p95 response time <= 2s", "errors <= 0.1%"]
 PLAN = {
@@ -87,13 +92,16 @@ def make_bundle(
     sealed: bool = True,
     signer: CryptoSigner = TESTER_SIGNER,
     now: datetime = NOW,
+    plan_sealed: bool = True,
+    earlier: tuple[tuple[str, str] | None, ...] = (),
 ) -> Path:
+    """Make a bundle; ``earlier`` are the attempts before it on its plan's seal: (verdict, ending), None: not ended."""
     directory.mkdir(parents=True, exist_ok=True)
     parts = {
         "plan.yaml": b"seatrial: 1\ntitle: Booking\n",
         "plan.json": canonical_bytes(plan or PLAN),
         "policy.json": canonical_bytes(Policy.model_validate(POLICY).as_document()),
-        "environment.json": canonical_bytes({"host": "generator-1"}),
+        "environment.json": canonical_bytes(ENVIRONMENT | {"started_at": to_rfc3339(now)}),
         "journal.jsonl": b'{"at_ns":0,"event":"started"}\n{"at_ns":9,"event":"ended"}\n',
         "verdict.json": canonical_bytes(verdict or verdict_document()),
         "report.html": b"<!doctype html><title>Booking</title>",
@@ -107,10 +115,38 @@ def make_bundle(
     for path, data in parts.items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_bytes(data)
+    if plan_sealed:
+        attempt = seal_the_plan(directory, release, signer, now, earlier)
+        if "attempt" not in (verdict or {}):
+            (directory / "verdict.json").write_bytes(
+                canonical_bytes({**(verdict or verdict_document()), "attempt": attempt})
+            )
     ChainWriter(directory).close()
     if sealed:
         seal(directory, [signer], now)
     return directory
+
+
+def seal_the_plan(
+    directory: Path, release: Release | None, signer: CryptoSigner, now: datetime, earlier: tuple = ()
+) -> dict[str, object]:
+    """Write ``seal.json`` and ``attempts.jsonl`` as a run under a seal does, and return the verdict's ``attempt``."""
+    criteria = criteria_in_bundle(directory, {})
+    subjects = release.subjects if release else (Subject("plan.yaml", criteria.documents["plan.yaml"]),)
+    statement = PlanSeal("5ea1" * 8, now, criteria, subjects).to_statement().to_bytes()
+    (directory / SEAL).write_bytes(sign(statement, [signer]))
+    path = directory / ATTEMPTS
+    log = AttemptsLog(path, sha256_hex(statement))
+    for number, end in enumerate(earlier, start=1):
+        start = log.start(f"attempt-{number}", now)
+        if end is not None:
+            log.end(start, now, evidence=sha256_hex(start.bundle.encode()), verdict=end[0], ending=end[1])
+    line = log.start(directory.name, now)
+    log.close()
+    environment = json.loads((directory / "environment.json").read_bytes())
+    environment["attempt"] = {"number": line.attempt, "line": line.digest, "log": "attempts.jsonl"}
+    (directory / "environment.json").write_bytes(canonical_bytes(environment))
+    return read_attempt(directory).model_dump(mode="json")
 
 
 def recompute_as_sealed(directory: Path) -> bytes:

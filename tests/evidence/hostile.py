@@ -89,10 +89,10 @@ def reordered_members(root: Path) -> Path:
 
 
 def cut_archive(root: Path) -> Path:
-    """The archive without its second half."""
+    """The archive without its second half, cut where a block has begun: in a header or in a member's bytes."""
     path = root / "hostile.tar"
     whole = (root / "bundle.tar").read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
+    path.write_bytes(whole[: len(whole) // 2 // 512 * 512 + 1])
     return path
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -12,7 +13,10 @@ from seatrial.cli.sealing import TrustFile, now_utc, print_steps, signer_of, tim
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from seatrial.confirmation.recommendation import SignedRecommendation
     from seatrial.confirmation.statement import Condition, Confirmation
+    from seatrial.evidence.keys import Trust
+    from seatrial.evidence.verification import VerificationReport
 
 __all__ = ["condition_of", "register"]
 
@@ -34,63 +38,90 @@ def confirm(
     valid_until: Annotated[str, typer.Option(help="RFC 3339; default: 6 months; at most 12.")] = "",
     system: Annotated[str, typer.Option(help="The system's name; default: the release's.")] = "",
     policy: Annotated[str, typer.Option(help="The authority's policy: a shipped one's name, or a file.")] = "default",
+    earlier_attempts: Annotated[
+        str, typer.Option(help="Why earlier attempts on the same seal that did not pass don't count, as a sentence.")
+    ] = "",
     add_signature: Annotated[Path | None, typer.Option(help="Envelope to countersign with --key.")] = None,
     recommendation: Annotated[Path | None, typer.Option(help="The reviewer's recommendation on this evidence.")] = None,
-    dependency_limits: Annotated[
-        Path | None, typer.Option(help="Document of dependency limits; void when its digest changes.")
-    ] = None,
+    dependency_limits: Annotated[Path | None, typer.Option(help="Dependency limits; void when they change.")] = None,
     drill: Annotated[str, typer.Option(help="When the drill was held, RFC 3339 or a date; void 90 days later.")] = "",
     window: Annotated[str, typer.Option(help="FROM/UNTIL of the event, RFC 3339; void outside.")] = "",
 ) -> None:
     """Confirm or refuse on verified evidence, or add a further signature."""
-    from seatrial.authoring.policies import load_policy
-    from seatrial.confirmation.confirm import ConfirmationRequest, countersign, digest_of
+    from seatrial.confirmation.confirm import ConfirmationRequest, countersign
     from seatrial.confirmation.confirm import confirm as confirm_evidence
-    from seatrial.confirmation.recommendation import read_recommendation
-    from seatrial.confirmation.statement import Ruling, months_after, parse_confirmation
+    from seatrial.confirmation.statement import Ruling, months_after
     from seatrial.errors import UsageError
     from seatrial.evidence.canonical import read_document, sha256_file
-    from seatrial.evidence.envelope import verify as verify_envelope
-    from seatrial.evidence.keys import load_trust
 
-    trusted, now = load_trust(trust), now_utc()
-    said = (decision, reason, condition, valid_until, system, dependency_limits, drill, window)
+    said = (decision, reason, condition, valid_until, system, dependency_limits, drill, window, earlier_attempts)
     if add_signature is not None and (any(said) or len(key) != 1):
         raise UsageError("--add-signature takes one --key and no new decision", remedy="It signs what stands there.")
     if add_signature is None and decision not in set(Ruling):
         raise UsageError("--decision is none of the words", value=repr(decision), remedy=" or ".join(Ruling) + ".")
-    policy_digest = digest_of(load_policy(policy).policy)
-    report = verified(bundle, trusted)
-    print_steps(report)
+    desk = _desk(bundle, trust, policy, recommendation)
     signers = [signer_of(path) for path in key]
-    recommended = None if recommendation is None else read_recommendation(read_document(recommendation), trusted)
     if add_signature is not None:
         envelope = countersign(
             read_document(add_signature),
-            report,
+            desk.report,
             signers[0],
-            trust=trusted,
-            now=now,
-            policy_digest=policy_digest,
-            recommendation=recommended,
+            trust=desk.trust,
+            now=desk.now,
+            policy_digest=desk.policy_digest,
+            recommendation=desk.recommended,
         )
-    else:
-        period = _window(window)
-        request = ConfirmationRequest(
-            ruling=Ruling(decision),
-            valid_until=time_of(valid_until, "--valid-until") or (period[1] if period else months_after(now, 6)),
-            reasons=tuple(reason or ()),
-            conditions=tuple(condition_of(text) for text in condition or ()),
-            system=system,
-            policy_digest=policy_digest,
-            recommendation=recommended,
-            dependency_limits_digest=None if dependency_limits is None else sha256_file(dependency_limits)[0],
-            drill_held_at=_drill(drill),
-            window=period,
-        )
-        envelope = confirm_evidence(report, request, signers, trusted, now)
+        _finish(out, envelope, desk.trust)
+    period = _window(window)
+    request = ConfirmationRequest(
+        ruling=Ruling(decision),
+        valid_until=time_of(valid_until, "--valid-until") or (period[1] if period else months_after(desk.now, 6)),
+        reasons=tuple(reason or ()),
+        conditions=tuple(condition_of(text) for text in condition or ()),
+        system=system,
+        policy_digest=desk.policy_digest,
+        attempts_reason=earlier_attempts,
+        recommendation=desk.recommended,
+        dependency_limits_digest=None if dependency_limits is None else sha256_file(dependency_limits)[0],
+        drill_held_at=_drill(drill),
+        window=period,
+    )
+    _finish(out, confirm_evidence(desk.report, request, signers, desk.trust, desk.now), desk.trust)
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """What lies before whoever decides: the evidence, verified just now, and what it is measured by."""
+
+    trust: Trust
+    now: datetime
+    policy_digest: str
+    report: VerificationReport
+    recommended: SignedRecommendation | None
+
+
+def _desk(bundle: Path, trust: Path, policy: str, recommendation: Path | None) -> _Desk:
+    from seatrial.authoring.policies import load_policy
+    from seatrial.confirmation.confirm import digest_of
+    from seatrial.confirmation.recommendation import read_recommendation
+    from seatrial.evidence.canonical import read_document
+    from seatrial.evidence.keys import load_trust
+
+    trusted, now = load_trust(trust), now_utc()
+    policy_digest = digest_of(load_policy(policy).policy)
+    report = verified(bundle, trusted)
+    print_steps(report)
+    recommended = None if recommendation is None else read_recommendation(read_document(recommendation), trusted)
+    return _Desk(trusted, now, policy_digest, report, recommended)
+
+
+def _finish(out: Path, envelope: bytes, trust: Trust) -> NoReturn:
+    """Write the envelope, print what it says, and leave with the exit code of the decision."""
+    from seatrial.confirmation.statement import Ruling, parse_confirmation
+    from seatrial.evidence.envelope import verify as verify_envelope
+
     write_file(out, envelope)
-    written = parse_confirmation(verify_envelope(envelope, trusted).payload)
+    written = parse_confirmation(verify_envelope(envelope, trust).payload)
     _print(written)
     raise typer.Exit(1 if written.ruling is Ruling.REFUSED else 0)
 

@@ -76,6 +76,9 @@ def pack(
 def recover(
     bundle: Annotated[Path, typer.Argument(help="The folder that a killed run left behind.")],
     key: Annotated[Path | None, typer.Option(help="The tester's private key; signs the bundle.")] = None,
+    attempts: Annotated[
+        Path | None, typer.Option(help="Log of attempts on its seal; the one that the bundle names where left out.")
+    ] = None,
 ) -> None:
     """Close the bundle of a run that was killed: bring in its workers' rows, judge (never PASS), report and seal."""
     from seatrial.cli.run import exit_code, print_result
@@ -86,6 +89,6 @@ def recover(
     must_exist(bundle)
     signers = () if key is None else (signer_of(key),)
     with invalid_where_unreadable():
-        result = recover_bundle(bundle, signers, SystemClock())
+        result = recover_bundle(bundle, signers, SystemClock(), attempts)
     print_result(result, as_json=False)
     raise typer.Exit(exit_code(result))

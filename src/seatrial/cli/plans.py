@@ -12,6 +12,7 @@ import typer
 
 from seatrial.cli.demand import demand
 from seatrial.cli.from_logs import from_logs
+from seatrial.cli.plan_seal import seal
 
 if TYPE_CHECKING:
     from seatrial.authoring.counts import SessionCount
@@ -29,13 +30,14 @@ _MOST_STRETCHES = 8
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to ``app``: check, schema, curve, demand and from-logs."""
+    """Add the commands to ``app``: check, schema, curve, demand, from-logs and seal."""
     plan = typer.Typer(help="Look at a plan without running it.", no_args_is_help=True)
     plan.command("check", help=_help(_check))(_check)
     plan.command("schema")(_schema)
     plan.command("curve", help=_help(_curve))(_curve)
     plan.command("demand", help=_help(demand))(demand)
     plan.command("from-logs", help=_help(from_logs))(from_logs)
+    plan.command("seal")(seal)
     app.add_typer(plan, name="plan")
 
 

@@ -15,11 +15,11 @@ import typer
 from seatrial.cli import exit_codes
 
 if TYPE_CHECKING:
-    from seatrial.evidence.keys import Signer
+    from seatrial.evidence.keys import Signer, Trust
     from seatrial.trials.finish import RunResult
     from seatrial.trials.observer import Observer
 
-__all__ = ["default_workers", "exit_code", "print_result", "register", "stop_at_once"]
+__all__ = ["default_workers", "exit_code", "log_beside", "print_result", "read_release", "register", "stop_at_once"]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,6 +41,13 @@ def run(
     stop_file: Annotated[
         Path | None, typer.Option(help="End the run when this file appears; what was recorded is judged and sealed.")
     ] = None,
+    seal: Annotated[
+        Path | None, typer.Option(help="What plan seal wrote; anything else than what was sealed is refused.")
+    ] = None,
+    attempts: Annotated[
+        Path | None, typer.Option(help="Log of attempts on the seal; attempts.jsonl beside it where left out.")
+    ] = None,
+    trust: Annotated[Path | None, typer.Option(help="Trust file: who may seal plans.")] = None,
     trust_python: Annotated[bool, typer.Option(help="Let the plan run its author's Python journeys.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     live: Annotated[
@@ -69,12 +76,15 @@ def run(
     options = RunOptions(
         out=out,
         workers=default_workers() if workers is None else workers,
-        release=_read_release(release),
+        release=read_release(release),
         signers=() if key is None else (_signer(key),),
         trust_python=trust_python,
         command=["seatrial", *sys.argv[1:]],
         calibration=_read_calibration(calibration),
+        seal=None if seal is None else _read_seal(seal),
+        attempts=log_beside(seal, attempts),
         stop_file=stop_file,
+        trust=None if trust is None else _trust(trust),
     )
     with _told_in_lines(OnlyFailures() if as_json else LiveView(), live) as observer:
         result = execute(loaded, rules, options, LocalBackend, observer, SystemClock(), stop_at_once)
@@ -143,11 +153,18 @@ def print_result(result: RunResult, as_json: bool, to: TextIO | None = None) -> 
     print(f"report    {result.bundle / 'report.html'}", file=page)
     print(f"evidence  {result.bundle}", file=page)
     print(f"digest    sha256:{result.digest}", file=page)
+    if result.unlogged:
+        print(f"unlogged  the attempts log has no end of this attempt: {result.unlogged}", file=page)
     if not result.signed:
         print("unsigned  no tester's key was given (--key): this evidence can't be confirmed", file=page)
 
 
-def _read_release(path: Path | None) -> bytes | None:
+def read_release(path: Path | None) -> bytes | None:
+    """Return the bytes of a release manifest that reads well; None for none.
+
+    Raises:
+        UsageError: it can't be read, or is none.
+    """
     if path is None:
         return None
     from seatrial.errors import EvidenceError, UsageError
@@ -182,6 +199,38 @@ def _read_calibration(path: Path | None) -> bytes | None:
             "this is no calibration", value=f"{path}: {first}", remedy="Write one with seatrial calibrate."
         ) from error
     return content
+
+
+def _read_seal(path: Path) -> bytes:
+    from seatrial.errors import EvidenceError, UsageError
+    from seatrial.evidence.canonical import read_document
+
+    try:
+        return read_document(path.resolve())
+    except (EvidenceError, OSError) as error:
+        raise UsageError("the seal can't be read", value=path, remedy="Write one with seatrial plan seal.") from error
+
+
+def log_beside(seal: Path | None, attempts: Path | None) -> Path | None:
+    """Return where the log of attempts on a seal is: as given, or beside the seal.
+
+    Raises:
+        UsageError: a log without a seal.
+    """
+    from seatrial.errors import UsageError
+    from seatrial.evidence.attempts import ATTEMPTS
+
+    if seal is None:
+        if attempts is not None:
+            raise UsageError("--attempts is the log of a seal", value=attempts, remedy="Add --seal.")
+        return None
+    return seal.absolute().parent / ATTEMPTS if attempts is None else attempts
+
+
+def _trust(path: Path) -> Trust:
+    from seatrial.evidence.keys import load_trust
+
+    return load_trust(path)
 
 
 def _signer(path: Path) -> Signer:

@@ -24,19 +24,30 @@ from seatrial.confirmation.statement import (
     Ruling,
     parse_confirmation,
 )
+from seatrial.confirmation.who_signs import check_signers, is_tester
 from seatrial.errors import ConfirmationError, EnvelopeError, SignatureError
 from seatrial.evidence.canonical import canonical_bytes, sha256_hex
 from seatrial.evidence.envelope import add_signature, sign, verify
-from seatrial.evidence.keys import Signer, Trust, TrustedKey
+from seatrial.evidence.keys import Signer, Trust
 from seatrial.evidence.manifest import MANIFEST
 from seatrial.evidence.verification import VerificationReport
+from seatrial.model.attempt import Attempt, numbers, outcome
 from seatrial.model.plan import Plan
 from seatrial.model.policy import Policy
 from seatrial.model.release import Release, Subject
 from seatrial.units import parse_rate
 from seatrial.verdict.acceptance import shortfalls
 
-__all__ = ["ConfirmationRequest", "check_signers", "confirm", "countersign", "digest_of", "obstacles"]
+__all__ = [
+    "ConfirmationRequest",
+    "confirm",
+    "countersign",
+    "digest_of",
+    "earlier_attempts",
+    "obstacles",
+]
+
+_WHY = ", and don't count because: "
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,7 @@ class ConfirmationRequest:
         conditions: For CONFIRMED_WITH_CONDITIONS only.
         system: The system's name; empty takes the release's, or the plan's title.
         policy_digest: SHA-256 that the bundle's ``policy.json`` must have: that of the authority's own policy.
+        attempts_reason: Why earlier attempts on the same seal that did not pass don't count; it is written down.
         recommendation: The reviewer's; who departs from it gives a reason.
         dependency_limits_digest: SHA-256 of the dependency limits that the confirmation rests on.
         drill_held_at: When the contingency drill was held that it rests on; at most 90 days ago.
@@ -62,18 +74,20 @@ class ConfirmationRequest:
     reasons: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
     system: str = ""
+    attempts_reason: str = ""
     recommendation: SignedRecommendation | None = None
     dependency_limits_digest: str | None = None
     drill_held_at: datetime | None = None
     window: tuple[datetime, datetime] | None = None
 
 
-def obstacles(report: VerificationReport, policy_digest: str) -> tuple[str, ...]:
+def obstacles(report: VerificationReport, policy_digest: str, *, attempts_explained: bool = False) -> tuple[str, ...]:
     """Say everything that stands between this evidence and a confirmation; empty when nothing does.
 
     Args:
         report: The verification of the evidence.
         policy_digest: SHA-256 that the bundle's ``policy.json`` must have: that of the authority's own policy.
+        attempts_explained: Whether the confirmation says why earlier attempts that did not pass don't count.
     """
     found = [f"the evidence does not verify: {step}" for step in report.failures]
     if not report.ok and not found:
@@ -85,6 +99,10 @@ def obstacles(report: VerificationReport, policy_digest: str) -> tuple[str, ...]
             f"the trial was judged by another policy: sha256:{report.policy_digest}, "
             f"the authority's is sha256:{policy_digest}"
         )
+    if report.plan_seal is None:
+        found.append("the criteria were not sealed before the trial")
+    elif not attempts_explained and (earlier := earlier_attempts(report)):
+        found.append(f"{earlier}; every attempt counts, unless a reason is given why it does not")
     verdict = report.verdict or {}
     if verdict.get("verdict") != "PASS":
         found.append(f"the verdict is {verdict.get('verdict', 'not known')}, not PASS")
@@ -95,6 +113,27 @@ def obstacles(report: VerificationReport, policy_digest: str) -> tuple[str, ...]
         if isinstance(trial, dict) and trial.get("verdict") != "PASS"
     ]
     return (*found, *_too_little(report))
+
+
+def earlier_attempts(report: VerificationReport) -> str:
+    """Return which earlier attempts on the same seal did not pass, as part of a sentence; empty where there is none."""
+    document = (report.verdict or {}).get("attempt")
+    if document is None:
+        return ""
+    try:
+        attempt = Attempt.model_validate(document)
+    except ValidationError:
+        return "the verdict does not say which attempt on its seal it is"
+    if not (bad := attempt.not_passed):
+        return ""
+    outcomes = ", ".join(outcome(one) for one in bad)
+    return f"earlier attempts on this seal did not pass (number {numbers(one.number for one in bad)}: {outcomes})"
+
+
+def _explained(report: VerificationReport, reasons: Sequence[str]) -> bool:
+    """Whether the reasons of a decision say why the earlier attempts, these and no others, don't count."""
+    earlier = earlier_attempts(report)
+    return bool(earlier) and any(reason.startswith(f"{earlier}{_WHY}") for reason in reasons)
 
 
 def _too_little(report: VerificationReport) -> tuple[str, ...]:
@@ -139,12 +178,14 @@ def confirm(
             lists every obstacle.
         SignatureError: A signer is unknown, of the wrong role, out of its period, the other signer or the tester.
     """
-    found = obstacles(report, request.policy_digest)
+    reasons = request.reasons
+    if request.attempts_reason.strip() and (earlier := earlier_attempts(report)):
+        reasons = (f"{earlier}{_WHY}{request.attempts_reason.strip()}", *reasons)
+    found = obstacles(report, request.policy_digest, attempts_explained=_explained(report, reasons))
     if request.ruling is not Ruling.REFUSED and found:
         raise ConfirmationError(
             f"{request.ruling} can't be written", value="; ".join(found), remedy="Refuse it, or have it tried again."
         )
-    reasons = request.reasons
     if request.ruling is Ruling.REFUSED:
         if not found and not reasons:
             raise ConfirmationError(
@@ -230,66 +271,6 @@ def _tested_peak_per_s(report: VerificationReport) -> float:
         ) from e
 
 
-def check_signers(
-    signers: Sequence[Signer],
-    report: VerificationReport,
-    trust: Trust,
-    now: datetime,
-    *,
-    roles: frozenset[str] = SIGNING_ROLES,
-    act: str = "confirm",
-) -> list[TrustedKey]:
-    """Return the trusted keys of who wants to sign on this evidence.
-
-    Args:
-        signers: Who wants to sign.
-        report: The verification of the evidence, which says who the tester is.
-        trust: Must hold the keys, valid now.
-        now: The time of signing, with a zone.
-        roles: Who may.
-        act: What they want to do, for messages.
-
-    Raises:
-        SignatureError: A signer is unknown, of another role, out of its period or the tester, or too many of a role
-            or one holder twice want to sign.
-    """
-    found: list[TrustedKey] = []
-    for signer in signers:
-        key = trust.find(signer.public_key)
-        if key is None:
-            raise SignatureError(
-                "a signing key is not in the trust file", value=signer.public_key.keyid, remedy="Add its entry first."
-            )
-        if key.role not in roles:
-            raise SignatureError(
-                f"{key.name} holds the role {key.role}, who does not {act}",
-                remedy=f"Use the key of a {' or '.join(sorted(roles, reverse=True))}.",
-            )
-        if not key.valid_at(now):
-            raise SignatureError(
-                f"the key of {key.role} {key.name} is not valid now", value=to_rfc3339(now), remedy="Use a valid key."
-            )
-        if _is_tester(key, report):
-            raise SignatureError(
-                "the tester of this evidence can't rule on it",
-                value=key.name,
-                remedy="Reviewer and confirming officer are independent of the tester.",
-            )
-        found.append(key)
-    crowded = any([key.role for key in found].count(role) > trust.thresholds.get(role, 1) for role in SIGNING_ROLES)
-    if crowded or len({key.holder for key in found}) < len(found):
-        raise SignatureError(
-            "reviewer and confirming officer are two people with two keys, and no more of a role sign than must",
-            value=", ".join(f"{key.role} {key.name}" for key in found),
-            remedy="Each signs with a key of their own.",
-        )
-    return found
-
-
-def _is_tester(key: TrustedKey, report: VerificationReport) -> bool:
-    return key.holder in {tester.holder for tester in report.sealed_by}
-
-
 def countersign(
     envelope: bytes,
     report: VerificationReport,
@@ -322,26 +303,22 @@ def countersign(
     problems = list(verified.faults(SIGNING_ROLES, confirmation.issued_at))
     if [key.role for key in verified.signed_by].count(second.role) >= trust.thresholds.get(second.role, 1):
         problems.append(f"a {second.role} has signed already")
-    problems += [f"{k.name}, who signed it, is the tester" for k in verified.signed_by if _is_tester(k, report)]
+    problems += [f"{k.name}, who signed it, is the tester" for k in verified.signed_by if is_tester(k, report)]
     if any(key.holder == second.holder for key in verified.signed_by):
         problems.append(f"{second.name} has signed already")
     if not second.valid_at(confirmation.issued_at):
         problems.append(f"the key of {second.name} was not valid at {to_rfc3339(confirmation.issued_at)}, its issue")
     if problems:
         raise SignatureError("this can't be countersigned", value="; ".join(problems), remedy="Issue it anew.")
-    found = [] if confirmation.ruling is Ruling.REFUSED else list(obstacles(report, policy_digest))
-    bound = (confirmation.evidence_digest, confirmation.policy_digest, confirmation.test_result_digest)
-    if bound != (report.digest, report.policy_digest, report.test_result_digest):
-        found.append("the confirmation speaks about other evidence")
+    found = (
+        []
+        if confirmation.ruling is Ruling.REFUSED
+        else list(obstacles(report, policy_digest, attempts_explained=_explained(report, confirmation.reasons)))
+    )
+    found += _other_than(report, confirmation)
     found += recommendation.objections(report, now) if recommendation else ()
     if confirmation.recommendation_digest != (recommendation.digest if recommendation else None):
         found.append("the recommendation that was given is not the one that the confirmation names")
-    release = report.release
-    subjects = release.subjects if release else (Subject(MANIFEST, report.digest or "0" * 64),)
-    if (confirmation.subjects, confirmation.release) != (subjects, _named(release)):
-        found.append("the confirmation speaks about another release")
-    if confirmation.tested_peak_per_s != _tested_peak_per_s(report):
-        found.append(f"the confirmation states another tested peak: {confirmation.tested_peak_per_s:g}/s")
     if not confirmation.issued_at <= now < confirmation.valid_until:
         found.append(
             f"the confirmation is valid from {to_rfc3339(confirmation.issued_at)} until "
@@ -350,3 +327,18 @@ def countersign(
     if found:
         raise ConfirmationError("this can't be countersigned", value="; ".join(found), remedy="Issue it anew.")
     return add_signature(envelope, signer, trust)
+
+
+def _other_than(report: VerificationReport, confirmation: Confirmation) -> list[str]:
+    """Say in what a confirmation speaks about something else than this evidence."""
+    found = []
+    bound = (confirmation.evidence_digest, confirmation.policy_digest, confirmation.test_result_digest)
+    if bound != (report.digest, report.policy_digest, report.test_result_digest):
+        found.append("the confirmation speaks about other evidence")
+    release = report.release
+    subjects = release.subjects if release else (Subject(MANIFEST, report.digest or "0" * 64),)
+    if (confirmation.subjects, confirmation.release) != (subjects, _named(release)):
+        found.append("the confirmation speaks about another release")
+    if confirmation.tested_peak_per_s != _tested_peak_per_s(report):
+        found.append(f"the confirmation states another tested peak: {confirmation.tested_peak_per_s:g}/s")
+    return found

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from seatrial.confirmation.confirm import check_signers, obstacles
+from seatrial.confirmation.confirm import obstacles
 from seatrial.confirmation.recommendation import Recommendation, Recommended
 from seatrial.confirmation.statement import Condition
+from seatrial.confirmation.who_signs import check_signers
 from seatrial.errors import ConfirmationError, EnvelopeError, SignatureError
 from seatrial.evidence.envelope import sign
 from seatrial.evidence.keys import REVIEWER, Signer, Trust
@@ -59,7 +60,8 @@ def recommend(
         ConfirmationError: The evidence does not allow it, or the request breaks a rule; every obstacle is listed.
         SignatureError: A signer is unknown, no reviewer, out of its period, or the tester; or there are too few.
     """
-    found = obstacles(report, request.policy_digest)
+    # What the reviewer found of earlier attempts stands in the findings; whoever confirms says why they do not count.
+    found = obstacles(report, request.policy_digest, attempts_explained=bool(request.findings))
     if request.recommended is not Recommended.REFUSE and found:
         raise ConfirmationError(
             f"{request.recommended} can't be recommended",

@@ -16,6 +16,7 @@ import polars as pl
 from pydantic import BaseModel, ValidationError
 
 from seatrial.errors import BundleError, EvidenceError, SeatrialError
+from seatrial.evidence.attempts import read_attempt
 from seatrial.evidence.bundle import CALIBRATION, ENVIRONMENT, JOURNAL, MAX_JOURNAL_BYTES, PLAN, POLICY, read_part
 from seatrial.evidence.canonical import canonical_bytes, is_sha256_hex, parse_json
 from seatrial.model.journal import Event, TrialLog, read_journal, trial_log
@@ -70,10 +71,12 @@ def recompute(bundle_dir: Path) -> RunVerdict:
         bundle_dir: An opened bundle: a directory laid out as in :mod:`seatrial.evidence.bundle`.
 
     Raises:
-        BundleError: plan, policy, environment or journal is missing or malformed.
+        BundleError: plan, policy, environment or journal is missing or malformed, or the log of attempts on its seal
+            is not whole.
     """
     read = read_evidence(bundle_dir)
-    return judge(read.plan, read.plan_digest, read.policy, read.trials, read.calibrated)
+    verdict = judge(read.plan, read.plan_digest, read.policy, read.trials, read.calibrated)
+    return verdict.model_copy(update={"attempt": read_attempt(bundle_dir)})
 
 
 def read_evidence(bundle_dir: Path) -> Evidence:

@@ -27,6 +27,7 @@ from seatrial.evidence.checks.result import (
     signed_by_tester,
     verdict_recomputed,
 )
+from seatrial.evidence.checks.sealed import attempts_log_is_whole, plan_was_sealed_first
 from seatrial.evidence.keys import Trust
 from seatrial.evidence.verification import Step, StepStatus, VerificationReport
 
@@ -42,6 +43,8 @@ STEPS: tuple[tuple[str, Callable[[Check], str]], ...] = (
     ("test result is signed by a trusted tester", signed_by_tester),
     ("test result binds manifest, plan, policy and release", binds_this_bundle),
     ("test result agrees with the verdict", agrees_with_verdict),
+    ("the plan was sealed before the trial", plan_was_sealed_first),
+    ("the attempts log is whole", attempts_log_is_whole),
     ("verdict recomputed from the raw records is the sealed one", verdict_recomputed),
 )
 """The steps after the first; each returns a sentence, or raises."""
@@ -115,4 +118,5 @@ def _report(steps: tuple[Step, ...], check: Check) -> VerificationReport:
         test_result=check.test_result,
         test_result_digest=check.test_result_digest,
         sealed_by=check.sealed_by,
+        plan_seal=check.plan_seal,
     )

@@ -17,6 +17,7 @@ from seatrial.model.journal import Ending, Event, EventKind
 from seatrial.model.reasons import Language, sentence
 from seatrial.model.release import Subject
 from seatrial.model.verdict import Reason, StageResult
+from seatrial.reports.attempts import attempt_line, attempt_rows
 from seatrial.reports.facts import facts
 from seatrial.reports.figure import Figure
 from seatrial.reports.figures import health_figures, trial_figures
@@ -66,6 +67,8 @@ def render_html(view: ReportView, language: Language = "en") -> str:
         missing=[say(f"missing.{m.code}", part=m.part, detail=m.detail) for m in view.missing],
         facts=facts(view, say),
         forecast=shown_forecast(view, language, say),
+        attempt=attempt_line(run.attempt, say),
+        attempts=attempt_rows(run.attempt, say),
         rows=_objective_rows(view, say),
         confidence=f"{view.policy.validity.confidence * 100:g} %" if view.policy else "–",
         trials=trials,

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from seatrial.model.reasons import Language, sentence
 from seatrial.model.verdict import ObjectiveResult, Reason, RunVerdict, StageResult, TrialVerdict, Verdict
+from seatrial.reports.attempts import attempt_line
 from seatrial.reports.tables import PartTable, part_tables
 from seatrial.reports.texts import Say, say_in
 from seatrial.reports.wording import (
@@ -58,6 +59,8 @@ def render_text(verdict: RunVerdict, language: Language = "en", *, colour: bool 
         Text.assemble((word, STYLES[verdict.verdict]), "  ", means),
         *_reasons(verdict.reasons, language),
     ]
+    if line := attempt_line(verdict.attempt, say):
+        parts.append(Text(line))
     for trial in verdict.trials:
         parts += [Text(""), *_trial(trial, language, say)]
     page = StringIO()

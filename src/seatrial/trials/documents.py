@@ -24,7 +24,7 @@ from seatrial.model.plan import plan_document
 from seatrial.model.request import FilePart, RequestStep
 from seatrial.trials.workspace import Workspace, environment_of
 
-__all__ = ["Feeds", "read_feeds", "write_documents"]
+__all__ = ["Feeds", "code_of", "feed_facts", "read_feeds", "upload_facts", "write_documents"]
 
 Feeds = Sequence[Mapping[str, FeedRows]]
 """For each journey in the plan's order, variable name to rows."""
@@ -55,6 +55,7 @@ def write_documents(
     command: Sequence[str],
     workers: int,
     started: datetime,
+    attempt: Mapping[str, Any] | None = None,
 ) -> None:
     """Write plan, policy, release, calibration, the code of journeys in Python, and the environment.
 
@@ -65,11 +66,6 @@ def write_documents(
         EngineError: a file to upload can't be read any more.
         RecordingError: the disk refuses.
     """
-    facts = {
-        f"{journey}.{variable}": {"rows": len(rows.rows), "sha256": _digest_of(rows)}
-        for journey, tables in zip(loaded.plan.journeys, feeds, strict=True)
-        for variable, rows in tables.items()
-    }
     workspace.write("plan.yaml", loaded.source)
     workspace.write_json(PLAN, plan_document(loaded.plan))
     workspace.write_json(POLICY, policy.policy.as_document())
@@ -88,11 +84,22 @@ def write_documents(
         workers=workers,
         backend="local",
         started=started,
-        feeds=facts,
+        feeds=feed_facts(loaded, feeds),
         addresses=[at[0] for _, at in target.addresses] if target else [],
     )
-    further = {"code": _write_code(workspace, loaded), "network": _network(target), "uploads": _uploads(loaded)}
+    further = {"code": _write_code(workspace, loaded), "network": _network(target), "uploads": upload_facts(loaded)}
+    if attempt is not None:
+        further["attempt"] = dict(attempt)
     workspace.write_json(ENVIRONMENT, environment | further)
+
+
+def feed_facts(loaded: LoadedPlan, feeds: Feeds) -> dict[str, Any]:
+    """Return how many rows each feed has, and their digest, by ``journey.variable``."""
+    return {
+        f"{journey}.{variable}": {"rows": len(rows.rows), "sha256": _digest_of(rows)}
+        for journey, tables in zip(loaded.plan.journeys, feeds, strict=True)
+        for variable, rows in tables.items()
+    }
 
 
 def _network(target: Target | None) -> dict[str, Any]:
@@ -111,7 +118,7 @@ def _network(target: Target | None) -> dict[str, Any]:
     return {name: fact for name, fact in facts.items() if fact}
 
 
-def _uploads(loaded: LoadedPlan) -> dict[str, Any]:
+def upload_facts(loaded: LoadedPlan) -> dict[str, Any]:
     """Return size and digest of each file that a step sends, by its path; the files stay out of the evidence.
 
     Raises:
@@ -132,12 +139,23 @@ def _write_code(workspace: Workspace, loaded: LoadedPlan) -> dict[str, Any]:
     What the file imports from elsewhere is not followed: that is the tester's machine, not the plan.
     """
     code: dict[str, Any] = {}
+    for name, (file, source) in code_of(loaded).items():
+        workspace.write(file, source)
+        code[name] = {"file": file, "sha256": sha256_hex(source)}
+    return code
+
+
+def code_of(loaded: LoadedPlan) -> dict[str, tuple[str, bytes]]:
+    """Return the files of journeys in Python by the journey's name: each one's name in a bundle, and its bytes.
+
+    Raises:
+        PlanError: a file can't be read any more.
+    """
+    code: dict[str, tuple[str, bytes]] = {}
     for index, (name, journey) in enumerate(loaded.plan.journeys.items()):
         if journey.python is not None:
-            source = inspect_journey(journey.python, loaded.base).source
             file = f"code/{index + 1:02d}-{Path(journey.python.rpartition(':')[0]).stem}.py"
-            workspace.write(file, source)
-            code[name] = {"file": file, "sha256": sha256_hex(source)}
+            code[name] = file, inspect_journey(journey.python, loaded.base).source
     return code
 
 

@@ -42,6 +42,7 @@ from seatrial.trials.observer import Observer
 from seatrial.trials.options import RunOptions
 from seatrial.trials.permission import permitted_pages, permitted_target, refuse_untrusted, stop_files
 from seatrial.trials.phases import Phases
+from seatrial.trials.sealed import SealedRun, held_to_seal
 from seatrial.trials.stages import Run, TrialStages
 from seatrial.trials.stopping import Stops, StopSignals
 from seatrial.trials.target_watch import TargetWatch
@@ -90,8 +91,8 @@ def execute(
             does.
 
     Raises:
-        UsageError: journeys in Python without trust, no workers, an unusable output folder, or a stop file that is
-            there already.
+        UsageError: journeys in Python without trust, no workers, an unusable output folder, a stop file that is
+            there already, or anything else than what was sealed.
         NotAuthorisedError: the target may not be loaded; nothing was sent, and nothing is left behind.
         PlanError: a feeder changed since the plan was checked.
         RecordingError: the disk refused the beginning of the bundle, or its end.
@@ -100,6 +101,7 @@ def execute(
     files = stop_files(loaded, options)
     Stops(StopSignals(stop_at_once), files)  # refuses before anything is sent or written
     feeds = read_feeds(loaded)
+    sealed = held_to_seal(loaded, policy, options, feeds, clock.now())
     target = permitted_target(loaded)
     pages = permitted_pages(loaded)
     folder = new_bundle_folder(options.out, loaded.plan.title, clock.now())
@@ -112,15 +114,17 @@ def execute(
     try:
         with StopSignals(at_once) as signals:
             run = _Run(loaded, policy, options, new_backend, observer, workspace, pages)
-            if run.begin(feeds, target, clock) and not isinstance(target, TargetError):
+            if run.begin(feeds, target, clock, sealed) and not isinstance(target, TargetError):
                 with TargetWatch(loaded.plan, target, loaded.base.resolve()) as watch:
                     run.all_trials(target, Stops(signals, files, watch.said), watch)
             workspace.close()
             result = close_bundle(folder, workspace.chain, run.ending, options.signers, clock)
+            result = sealed.end(result, run.ended_as, clock.now())
             observer.run_ended(result.verdict)
             return result
     finally:
         workspace.close()
+        sealed.close()
 
 
 class _Run:
@@ -139,6 +143,7 @@ class _Run:
         self.workspace = workspace
         self._pages = pages
         self.ending: Exception | None = None
+        self.ended_as = "completed"
         self._loaded = loaded
         self._policy = policy
         self._options = options
@@ -154,6 +159,7 @@ class _Run:
         feeds: Feeds,
         target: Target | TargetError,
         clock: Clock,
+        sealed: SealedRun,
     ) -> bool:
         """Write what is known before the first request, and make sure that the target can be reached.
 
@@ -162,6 +168,7 @@ class _Run:
         """
         plan, options = self._loaded.plan, self._options
         self._feeds = tuple(feeds)
+        sealed.start(self.workspace, clock.now())  # before the first request, and before anything else is known
         write_documents(
             self.workspace,
             self._loaded,
@@ -173,6 +180,7 @@ class _Run:
             command=options.command,
             workers=options.workers,
             started=clock.now(),
+            attempt=sealed.facts,
         )
         # The epoch lets the rows of a run that was killed be brought onto the journal's clock.
         facts = {"seed": plan.seed, "workers": options.workers, "epoch_ns": self._epoch_ns}
@@ -304,6 +312,7 @@ class _Run:
         if isinstance(error, RecordingError):
             self.workspace.make_room()
         kind = next((kind for known, kind in _ENDINGS if isinstance(error, known)), EventKind.RECORDING_FAILED)
+        self.ended_as = str(kind) if first else self.ended_as
         with suppress(RecordingError):
             facts = error.facts if isinstance(error, SetUpError) else {}
             self._log(kind, trial, data={"detail": str(error).removesuffix("."), **facts})

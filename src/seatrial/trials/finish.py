@@ -29,6 +29,7 @@ class RunResult:
         verdict: Recomputed from the bundle itself.
         ending: Why the run ended early; None when it completed.
         signed: Whether a tester signed it.
+        unlogged: Why the log of attempts on its seal has no end of this one; empty where it has, and without a seal.
     """
 
     bundle: Path
@@ -36,6 +37,7 @@ class RunResult:
     verdict: RunVerdict
     ending: Exception | None
     signed: bool
+    unlogged: str = ""
 
 
 def close_bundle(

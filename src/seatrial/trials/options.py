@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seatrial.evidence.keys import Signer
+from seatrial.evidence.keys import Signer, Trust
 
 __all__ = ["RunOptions"]
 
@@ -23,7 +23,10 @@ class RunOptions:
         trust_python: Whether journeys in Python may be executed.
         command: The command line, for provenance.
         calibration: The calibration that the run cites; None when it cites none.
+        seal: The seal that plan, policy, release and feeds must agree with; None where nothing was sealed first.
+        attempts: The log of attempts on that seal.
         stop_file: The run ends when this file appears, beside the one that the plan may name.
+        trust: Who may seal a plan.
     """
 
     out: Path | None
@@ -33,4 +36,7 @@ class RunOptions:
     trust_python: bool
     command: Sequence[str]
     calibration: bytes | None = None
+    seal: bytes | None = None
+    attempts: Path | None = None
     stop_file: Path | None = None
+    trust: Trust | None = None

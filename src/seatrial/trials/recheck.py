@@ -27,6 +27,7 @@ from seatrial.samples.codec import ROW_DTYPE, read_frames
 from seatrial.samples.merge import merge_health, merge_stage
 from seatrial.samples.telemetry import merge_telemetry, telemetry_file
 from seatrial.trials.finish import RunResult, close_bundle
+from seatrial.trials.sealed import end_of_killed
 
 __all__ = ["recover", "rows_left"]
 
@@ -43,7 +44,7 @@ def rows_left(folder: Path) -> int:
     return count
 
 
-def recover(folder: Path, signers: Sequence[Signer], clock: Clock) -> RunResult:
+def recover(folder: Path, signers: Sequence[Signer], clock: Clock, attempts: Path | None = None) -> RunResult:
     """Finish the bundle of a killed run: merge what its workers wrote, judge, report, seal.
 
     Spools that are damaged stay where they are and are sealed as they are.
@@ -52,6 +53,7 @@ def recover(folder: Path, signers: Sequence[Signer], clock: Clock) -> RunResult:
         folder: The bundle's folder.
         signers: The tester's keys; none leaves the bundle unsigned.
         clock: Wall-clock time, for the seal.
+        attempts: The log of attempts on its seal, which gets its end; None takes the one that the bundle names.
 
     Raises:
         UsageError: the bundle is finished, or its run is still under way.
@@ -68,7 +70,8 @@ def recover(folder: Path, signers: Sequence[Signer], clock: Clock) -> RunResult:
         raise UsageError("the run is still under way", value=folder, remedy="Wait for it, or stop it.") from error
     else:
         _merge_all(folder)
-        return close_bundle(folder, _chain_left(folder), None, signers, clock)
+        result = close_bundle(folder, _chain_left(folder), None, signers, clock)
+        return end_of_killed(result, attempts, clock.now())
     finally:
         os.close(descriptor)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from seatrial.evidence.keys import Trust, TrustedKey
 from seatrial.evidence.manifest import Difference, FileEntry, Manifest
+from seatrial.evidence.plan_seal import SignedSeal
 from seatrial.evidence.statement import SealedResult
 from seatrial.model.release import Release
 
@@ -46,6 +47,7 @@ class Check:
         test_result: The tester's statement, verified.
         test_result_digest: SHA-256 of its bytes.
         sealed_by: The testers' keys that sealed the bundle.
+        plan_seal: The seal of the plan, verified, which binds what is here.
     """
 
     directory: Path
@@ -63,6 +65,7 @@ class Check:
     test_result: SealedResult | None = None
     test_result_digest: str | None = None
     sealed_by: tuple[TrustedKey, ...] = ()
+    plan_seal: SignedSeal | None = None
 
 
 def listed(check: Check) -> Manifest:
