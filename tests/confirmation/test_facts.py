@@ -54,6 +54,7 @@ def test_a_case_officer_closes_a_condition_and_the_gate_stays_open():
     decision = ask(CONDITIONAL, signed(MET, CONDITIONAL), LATE)
     assert decision.allowed
     assert any("signed by a case officer, do not void it" in reason for reason in decision.reasons)
+    assert "condition C1 was met at 2026-06-02T08:00:00Z: add two servers" in decision.reasons
 
 
 def test_facts_that_are_not_signed_close_nothing_and_still_shut_the_gate():

@@ -100,6 +100,10 @@ def test_a_revocation_list_needs_as_many_officers(good):
     for signers in ([OFFICER_SIGNER], [OFFICER_SIGNER, OFFICER_SIGNER]):
         with pytest.raises(SignatureError, match="by 2 confirming officers"):
             listed(*signers)
+    hats = Trust((OFFICER_KEY, replace(SECOND_KEY, name=OFFICER_KEY.name)))
+    with pytest.raises(SignatureError, match="each once"):
+        week = {"now": NOW, "expires_at": NOW + timedelta(days=7)}
+        next_list(None, [], OFFICER_SIGNER, trust=hats, cosigners=[SECOND_SIGNER], **week)
     alone = next_list(None, [], OFFICER_SIGNER, trust=TRUST, now=NOW, expires_at=NOW + timedelta(days=7))
     with pytest.raises(SignatureError, match="only 1 of 2"):
         read_list(alone, TWO)

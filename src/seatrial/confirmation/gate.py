@@ -31,7 +31,7 @@ from seatrial.confirmation.facts import FACTS_MAX_AGE, read_facts
 from seatrial.confirmation.memory import remember
 from seatrial.confirmation.revocation import read_list
 from seatrial.confirmation.statement import SIGNING_ROLES, Confirmation, Ruling, parse_confirmation
-from seatrial.confirmation.voiding import evidence_reasons, facts_seen, void_reasons
+from seatrial.confirmation.voiding import evidence_reasons, rests_on, void_reasons
 from seatrial.errors import SeatrialError
 from seatrial.evidence.canonical import sha256_hex
 from seatrial.evidence.envelope import Verified, verify
@@ -164,13 +164,13 @@ def _decide(
     except SeatrialError as e:
         reasons.append(str(e))
     digest = None if verified is None else sha256_hex(verified.payload)
-    rests_on: list[str] = []
+    seen: list[str] = []
     if verified is not None and confirmed is not None:
         reasons += verified.problems(SIGNING_ROLES, confirmed.issued_at)
         reasons += _not_in_force(confirmed, now)
         if release is not None:
             reasons += _not_the_same(confirmed, release)
-        rests_on = _void(confirmed, sha256_hex(verified.payload), trusted, now, known, reasons)
+        seen = _void(confirmed, sha256_hex(verified.payload), trusted, now, known, reasons)
     # 6
     reasons += _revoked(listing, trusted, digest, now)
     until = None if confirmed is None else confirmed.valid_until
@@ -180,9 +180,8 @@ def _decide(
     found = [
         f"{confirmed.ruling} until {to_rfc3339(confirmed.valid_until)}, signed by {signed}",
         f"all {len(release.subjects)} subjects of {release.name} {release.version} are as bound",
-        *(f"condition {c.id} is due at {to_rfc3339(c.due)}: {c.text}" for c in confirmed.conditions),
         "it is not on the revocation list" if listing.envelope is not None else "no revocation list was given",
-        *rests_on,
+        *seen,
     ]
     return Decision(Answer.ALLOW, tuple(found), digest, until)
 
@@ -194,11 +193,12 @@ def _void(
     # 7
     given = None if known.facts is None else read_facts(known.facts, trust, digest, now, known.facts_max_age)
     reasons += void_reasons(confirmed, given, now)
+    seen = rests_on(confirmed, given)
     if known.evidence is None:
-        return [facts_seen(given)]
+        return seen
     # 8
     reasons += evidence_reasons(known.evidence, confirmed.evidence_digest)
-    return [facts_seen(given), f"the evidence is whole: sha256:{confirmed.evidence_digest}"]
+    return [*seen, f"the evidence is whole: sha256:{confirmed.evidence_digest}"]
 
 
 def _not_in_force(confirmed: Confirmation, now: datetime) -> list[str]:

@@ -25,7 +25,7 @@ from seatrial.confirmation.facts import Facts, GivenFacts, Severity
 from seatrial.confirmation.statement import Confirmation
 from seatrial.errors import SeatrialError
 
-__all__ = ["RULES", "evidence_reasons", "facts_seen", "void_reasons"]
+__all__ = ["RULES", "evidence_reasons", "rests_on", "void_reasons"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,24 @@ def void_reasons(confirmed: Confirmation, given: GivenFacts | None, now: datetim
     return reasons
 
 
-def facts_seen(given: GivenFacts | None) -> str:
-    """Say, for an ALLOW, what it knows of the facts."""
+def rests_on(confirmed: Confirmation, given: GivenFacts | None) -> list[str]:
+    """Say, for an ALLOW, how its conditions stand and what it knows of the facts."""
+    closed = _closed(given.facts, trusted=given.trusted) if given else {}
+    found = [
+        f"condition {c.id} was met at {to_rfc3339(closed[c.id])}: {c.text}"
+        if c.id in closed
+        else f"condition {c.id} is due at {to_rfc3339(c.due)}: {c.text}"
+        for c in confirmed.conditions
+    ]
     if given is None or given.facts is None:
-        return "no facts were given: forecast, incidents and declarations were not looked at"
+        return [*found, "no facts were given: forecast, incidents and declarations were not looked at"]
     whose = "signed by a case officer" if given.trusted else "not signed"
-    return f"the facts of {to_rfc3339(given.facts.as_of)}, {whose}, do not void it"
+    return [*found, f"the facts of {to_rfc3339(given.facts.as_of)}, {whose}, do not void it"]
+
+
+def _closed(facts: Facts | None, *, trusted: bool) -> dict[str, datetime]:
+    """Return when each condition was met; none where no case officer says so."""
+    return {c.id: c.closed_at for c in facts.closed} if facts and trusted else {}
 
 
 def _drill(case: _Case) -> Iterator[str]:
@@ -72,7 +84,7 @@ def _window(case: _Case) -> Iterator[str]:
 
 
 def _conditions(case: _Case) -> Iterator[str]:
-    closed = {c.id: c.closed_at for c in case.facts.closed} if case.facts and case.trusted else {}
+    closed = _closed(case.facts, trusted=case.trusted)
     for condition in case.confirmed.conditions:
         at = closed.get(condition.id)
         if at is not None and at < case.confirmed.issued_at:
