@@ -98,6 +98,19 @@ def test_release_a_is_refused_and_denied_release_b_is_confirmed_and_allowed(told
         assert (folder / f"release-{release}" / "report.html").exists()
 
 
+def test_both_trials_are_sealed_before_they_are_run_and_say_that_they_are_first_attempts(told):
+    done, folder = told["crowd"]
+    assert done.out.count("sealed by the test arranger") == 2
+    assert done.out.count("Attempt 1 of this seal") == 2
+    for release in ("a", "b"):
+        bundle = folder / f"release-{release}"
+        assert (bundle / "seal.json").read_bytes() == (folder / f"seal-{release}.json").read_bytes()
+        ended = [json.loads(line) for line in (folder / f"attempts-{release}.jsonl").read_bytes().splitlines()]
+        assert [line["event"] for line in ended] == ["started", "ended"]
+    verified = seatrial("verify", folder / "release-b", "--trust", folder / "trust.json")
+    assert "the plan was sealed before the trial: passed" in verified.out, verified.out
+
+
 def test_the_service_s_own_books_say_that_only_release_a_sold_courts_twice(told):
     done, _ = told["crowd"]
     books = [line for line in done.out.splitlines() if line.startswith("the service's own books")]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _PATRONS = 20_000
-_ROLES = ("tester", "reviewer", "confirming-officer")
+_ROLES = ("test-arranger", "tester", "reviewer", "confirming-officer")
 
 
 class _Office(NamedTuple):
@@ -79,7 +79,7 @@ def demo(
     loaded = _write_plan(folder, template)
     print(
         "A sports-facility booking service is about to open at 07:00. Two releases of it stand trial:\n"
-        "the same plan, the same limits, sealed before the first request.\n"
+        "the same plan, the same limits, sealed by the authority before the first request.\n"
     )
     stories = [_put_on_trial(name, office, loaded, rules, workers) for name in ("a", "b")]
     _summary(office, stories)
@@ -165,6 +165,9 @@ def _put_on_trial(name: str, office: _Office, loaded: LoadedPlan, rules: LoadedP
         signers=(load_signer(office.keys["tester"]),),
         trust_python=False,
         command=["seatrial", *sys.argv[1:]],
+        seal=_seal(name, office, loaded, rules, release.to_bytes()),
+        attempts=office.folder / f"attempts-{name}.jsonl",
+        trust=office.trust,
     )
     label = f"release {name.upper()}"
     port = int(loaded.plan.target.rpartition(":")[2])
@@ -184,6 +187,21 @@ def _put_on_trial(name: str, office: _Office, loaded: LoadedPlan, rules: LoadedP
         print(f"  - {reason}")
     print()
     return _Story(label, result, sold_twice, ruling, decision)
+
+
+def _seal(name: str, office: _Office, loaded: LoadedPlan, rules: LoadedPolicy, release: bytes) -> bytes:
+    """Seal what the release will be judged on, as the authority's test arranger; the run refuses anything else."""
+    from seatrial.clock import SystemClock
+    from seatrial.evidence.keys import load_signer
+    from seatrial.trials.documents import read_feeds
+    from seatrial.trials.sealed import seal_plan
+
+    signers = [load_signer(office.keys["test-arranger"])]
+    envelope = seal_plan(loaded, rules, release, read_feeds(loaded), signers, SystemClock().now())
+    path = office.folder / f"seal-{name}.json"
+    path.write_bytes(envelope)
+    print(f"sealed by the test arranger, for release {name.upper()}: plan, policy, release, patrons  ({path})")
+    return envelope
 
 
 def _audit(url: str) -> tuple[int, int]:
