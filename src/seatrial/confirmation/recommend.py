@@ -78,7 +78,9 @@ def recommend(
     needed = trust.thresholds.get(REVIEWER, 1)
     if len(checked) < needed:
         raise SignatureError(
-            f"{needed} reviewers sign a recommendation", value=len(checked), remedy="Give --key once for each."
+            "a recommendation lacks reviewers' signatures",
+            value=f"{len(checked)} of {needed}",
+            remedy="Give --key once for each reviewer.",
         )
     try:
         said = Recommendation(
