@@ -1,0 +1,94 @@
+"""No confirmation without criteria sealed first, and none on the best of several attempts without a word about it."""
+
+import pytest
+from evidence_builders import (
+    NOW,
+    OFFICER_SIGNER,
+    PASSED,
+    POLICY_DIGEST,
+    REVIEWER_SIGNER,
+    TRUST,
+    make_bundle,
+    recompute_as_sealed,
+)
+
+from seatrial.confirmation.confirm import ConfirmationRequest, confirm, countersign, earlier_attempts, obstacles
+from seatrial.confirmation.statement import Ruling, months_after, parse_confirmation
+from seatrial.errors import ConfirmationError
+from seatrial.evidence.envelope import verify
+from seatrial.evidence.verifier import verify_bundle
+
+BOTH = [REVIEWER_SIGNER, OFFICER_SIGNER]
+FAILED_AND_KILLED = (("FAIL", "completed"), None)
+WHY = "the generator's own network was cut, see the log of 31 May"
+SAID = "earlier attempts on this seal did not pass (number 1 and 2: FAIL, not ended)"
+
+
+def evidence(directory, **more):
+    return verify_bundle(make_bundle(directory, verdict=PASSED, **more), TRUST, NOW, recompute_as_sealed)
+
+
+def request(ruling=Ruling.CONFIRMED, **more):
+    return ConfirmationRequest(ruling=ruling, valid_until=months_after(NOW, 6), policy_digest=POLICY_DIGEST, **more)
+
+
+def reasons(envelope):
+    return parse_confirmation(verify(envelope, TRUST).payload).reasons
+
+
+def test_criteria_that_were_not_sealed_first_are_an_obstacle(tmp_path):
+    report = evidence(tmp_path / "b", plan_sealed=False)
+    assert obstacles(report, POLICY_DIGEST) == ("the criteria were not sealed before the trial",)
+    with pytest.raises(ConfirmationError, match="not sealed before the trial"):
+        confirm(report, request(attempts_reason=WHY), BOTH, TRUST, NOW)
+    refusal = confirm(report, request(Ruling.REFUSED), BOTH, TRUST, NOW)
+    assert reasons(refusal) == ("the criteria were not sealed before the trial",)
+
+
+def test_attempts_that_passed_too_need_no_reason(tmp_path):
+    report = evidence(tmp_path / "b", earlier=(("PASS", "completed"),))
+    assert earlier_attempts(report) == "" and obstacles(report, POLICY_DIGEST) == ()
+    assert reasons(confirm(report, request(attempts_reason=WHY), BOTH, TRUST, NOW)) == ()
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [
+        (("FAIL", "completed"), "1: FAIL"),
+        (("INVALID", "interrupted"), r"1: INVALID \(interrupted\)"),
+        (("INCONCLUSIVE", "completed"), "1: INCONCLUSIVE"),
+        (None, "1: not ended"),
+    ],
+)
+def test_an_earlier_attempt_that_did_not_pass_is_an_obstacle_until_a_reason_is_given(tmp_path, ended, said):
+    report = evidence(tmp_path / "b", earlier=(ended,))
+    for nothing in ("", "  "):
+        with pytest.raises(ConfirmationError, match=said):
+            confirm(report, request(attempts_reason=nothing), BOTH, TRUST, NOW)
+    with pytest.raises(ConfirmationError, match="every attempt counts"):  # another reason is no word about attempts
+        confirm(report, request(reasons=("all is well",)), BOTH, TRUST, NOW)
+    (written,) = reasons(confirm(report, request(attempts_reason=WHY), BOTH, TRUST, NOW))
+    assert written.endswith(f", and don't count because: {WHY}")
+
+
+def test_the_reason_names_every_attempt_and_stands_before_the_others(tmp_path):
+    report = evidence(tmp_path / "b", earlier=FAILED_AND_KILLED)
+    signed = confirm(report, request(attempts_reason=WHY, reasons=("all is well",)), BOTH, TRUST, NOW)
+    assert reasons(signed) == (f"{SAID}, and don't count because: {WHY}", "all is well")
+
+
+def test_a_refusal_names_the_earlier_attempts_unless_they_are_explained(tmp_path):
+    report = evidence(tmp_path / "b", earlier=FAILED_AND_KILLED)
+    refused = confirm(report, request(Ruling.REFUSED, reasons=("too often",)), BOTH, TRUST, NOW)
+    assert reasons(refused)[0] == "too often" and reasons(refused)[1].startswith(SAID)
+
+
+def test_who_signs_second_needs_the_reason_to_stand_there_for_these_very_attempts(tmp_path):
+    report = evidence(tmp_path / "b", earlier=FAILED_AND_KILLED)
+    first = confirm(report, request(attempts_reason=WHY), [REVIEWER_SIGNER], TRUST, NOW)
+    how = {"trust": TRUST, "now": NOW, "policy_digest": POLICY_DIGEST}
+    assert len(verify(countersign(first, report, OFFICER_SIGNER, **how), TRUST).signed_by) == 2
+    fewer = evidence(tmp_path / "fewer", earlier=FAILED_AND_KILLED[:1])
+    other = confirm(fewer, request(attempts_reason=WHY), [REVIEWER_SIGNER], TRUST, NOW)
+    with pytest.raises(ConfirmationError, match="every attempt counts"):
+        countersign(other, report, OFFICER_SIGNER, **how)
