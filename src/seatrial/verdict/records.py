@@ -121,6 +121,16 @@ def _ahead(read: Callable[[Chunk], StageColumns], chunks: Sequence[Chunk]) -> It
             del columns
 
 
+def _one_ahead(parts: Iterator[StageColumns]) -> Iterator[StageColumns]:
+    """Yield parts; the next one is put together by another core while this one is looked at."""
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, parts, None)
+        while (columns := coming.result()) is not None:
+            coming = maker.submit(next, parts, None)
+            yield columns
+            del columns
+
+
 def _edges(blocks: Counter[int], most: int) -> Int64:
     """Return where ranges of sessions begin and end, so that each has no more than ``most`` records where it can."""
     edges: list[int] = []
@@ -174,12 +184,14 @@ class _Waiting:
 
     def add(self, current: int, chunk: Chunk, columns: StageColumns) -> None:
         """Take a chunk in: what it holds of the current range and of later ones."""
-        of = np.searchsorted(self._edges, columns.session, side="right") - 1
-        first, last = max(int(of.min()), current), int(of.max())
-        for place in range(first, last + 1):
+        session = columns.session
+        ends = np.array([session.min(), session.max()])
+        first, last = (np.searchsorted(self._edges, ends, side="right") - 1).tolist()
+        for place in range(max(first, current), last + 1):
             if self.has(place, chunk):
                 continue
-            pieces = _pieces(columns, of == place)
+            # Two comparisons of whole columns: a chunk lies in two or three ranges, and to look each row up is slower.
+            pieces = _pieces(columns, (session >= self._edges[place]) & (session < self._edges[place + 1]))
             self._seen.setdefault(place, set()).add(chunk)
             if pieces:
                 self._pieces.setdefault(place, {})[chunk] = pieces
@@ -221,6 +233,9 @@ class StageRecords:
 
     def parts(self) -> Iterator[StageColumns]:
         """Yield the records of each range of sessions, read again; a part may be empty."""
+        return _one_ahead(self._changed())
+
+    def _changed(self) -> Iterator[StageColumns]:
         for columns in self._source.ranges():
             for change in self._changes:
                 columns = change(columns)  # noqa: PLW2901 -- a pipeline
@@ -228,7 +243,8 @@ class StageRecords:
 
     def only(self, wanted: Callable[[StageColumns], Bool]) -> StageRecords:
         """Return the records for which ``wanted`` says so."""
-        return StageRecords(self._source, (*self._changes, lambda columns: columns.take(wanted(columns))))
+        change = (*self._changes, lambda columns: columns.take(wanted(columns)))
+        return StageRecords(self._source, change, 0 if self.count == 0 else None)  # of none there are none
 
     def changed(self, change: Change) -> StageRecords:
         """Return the records after a change that leaves their number as it is."""
