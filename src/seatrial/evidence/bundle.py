@@ -10,6 +10,7 @@ records/<trial>/part-NNNN.parquet                   health/<trial>.parquet
 telemetry/<trial>.parquet                           the service's own figures (where the plan reads some)
 diagnostics/<trial>.jsonl                           code/NN-name.py       journeys in Python
 chain.jsonl          every Parquet file above, in the order in which the run wrote them, each line bound to the last
+seal.json            the criteria, sealed first     attempts.jsonl        the log of attempts on them (both optional)
 manifest.json        every file above, digested     attestations/test-result.dsse.json
 """
 
