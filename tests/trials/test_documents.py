@@ -10,7 +10,7 @@ import pytest
 from seatrial.authoring.yaml_plan import load_plan
 from seatrial.engine.arrivals import FeedRows
 from seatrial.errors import EngineError
-from seatrial.trials.documents import _digest_of, _uploads, read_feeds
+from seatrial.trials.documents import _digest_of, read_feeds, upload_facts
 
 EVERYTHING = Path(__file__).parents[1] / "engine" / "everything" / "plan.yaml"
 
@@ -40,7 +40,7 @@ def test_feeds_of_both_kinds_are_read_with_their_types_and_orders() -> None:
 def test_uploads_are_known_by_their_size_and_digest() -> None:
     content = (EVERYTHING.parent / "scan.bin").read_bytes()
     wanted = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    assert _uploads(load_plan(EVERYTHING)) == {"scan.bin": wanted}
+    assert upload_facts(load_plan(EVERYTHING)) == {"scan.bin": wanted}
 
 
 def test_an_upload_that_is_gone_since_the_check_ends_the_run_before_it_begins(tmp_path: Path) -> None:
@@ -50,4 +50,4 @@ def test_an_upload_that_is_gone_since_the_check_ends_the_run_before_it_begins(tm
     loaded = load_plan(tmp_path / "plan.yaml")
     (tmp_path / "scan.bin").unlink()
     with pytest.raises(EngineError, match="a file to upload can't be used any more"):
-        _uploads(loaded)
+        upload_facts(loaded)
