@@ -17,7 +17,8 @@
     │   └── KeyFileError      a key file or a trust file can't be read or is malformed
     ├── ConfirmationError     a confirmation can't be given on this evidence
     └── InterruptedRunError   a person stopped the run; the evidence so far is kept
-        └── TargetStoppedError    the service itself asked for the end of the run
+        ├── TargetStoppedError    the service itself asked for the end of the run
+        └── PermissionEndedError  the load may not go on: its window, its rate, or the consent ended it
 
 Each message says what is wrong, where, the offending value and the remedy. Only the command line turns an
 error into an exit code.
@@ -39,6 +40,7 @@ __all__ = [
     "InterruptedRunError",
     "KeyFileError",
     "NotAuthorisedError",
+    "PermissionEndedError",
     "PlanError",
     "PolicyError",
     "Problem",
@@ -115,7 +117,7 @@ class PolicyError(_DocumentError):
 
 
 class NotAuthorisedError(SeatrialError):
-    """The target is beyond loopback and nothing in the plan authorises loading it."""
+    """Something is beyond loopback and no test order and no consent permits loading it so."""
 
 
 class TargetError(SeatrialError):
@@ -178,3 +180,7 @@ class InterruptedRunError(SeatrialError):
 
 class TargetStoppedError(InterruptedRunError):
     """The service itself asked for the end of the run: by its stop address or by a header of an answer."""
+
+
+class PermissionEndedError(InterruptedRunError):
+    """The load may not go on: the window is over, too much was sent, or the owner's consent is gone."""

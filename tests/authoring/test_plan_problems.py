@@ -79,7 +79,7 @@ def test_a_trial_s_kind_is_what_is_complained_of_and_not_all_trials(tmp_path: Pa
 TEN_MISTAKES = """\
 seatrial: 1
 title: Ten mistakes of ten kinds
-target: http://booking.example.org:8080
+target: ftp://booking.example.org
 demand: {peak: 10}
 dedlines: {response: 5s}
 headers: {Content-Length: "3"}
@@ -106,7 +106,7 @@ trials:
 def test_ten_mistakes_of_ten_kinds_come_out_in_one_go_in_the_order_of_their_lines(tmp_path: Path) -> None:
     found = problems_of(tmp_path, TEN_MISTAKES)
     assert [(where(p), p.what, p.value) for p in found] == [
-        ("plan.yaml:3", "a target beyond loopback that nobody authorises", "http://booking.example.org:8080"),
+        ("plan.yaml:3", "not the address of a service", "ftp://booking.example.org"),
         ("plan.yaml:4", "not a rate such as 40/s", "10"),
         ("plan.yaml:5", "an unknown key", "dedlines"),
         ("plan.yaml:6", "a header that the engine sets itself", "Content-Length"),
@@ -119,7 +119,7 @@ def test_ten_mistakes_of_ten_kinds_come_out_in_one_go_in_the_order_of_their_line
     ]
     assert found[2].remedy == "Did you mean deadlines?"
     assert found[5].remedy.endswith("Did you mean slot?")
-    assert "booking.example.org:8080" in found[0].remedy
+    assert "http://host:port" in found[0].remedy
 
 
 SWAPS = {
@@ -237,8 +237,6 @@ SWAPS = {
         "name: book\n", "name: book\n        query: {a: [1]}\n", "a is not text or a whole number or a number", 14
     ),
     "a query of true": ("name: book\n", "name: book\n        query: {a: true}\n", "a is not text or", 14),
-    "a target beyond loopback": ("127.0.0.1:8080", "10.0.0.1", "a target beyond loopback", 3),
-    "a target of a look-alike": ("127.0.0.1:8080", "127.0.0.1.example.org", "a target beyond loopback", 3),
     "a target of another scheme": ("http://127.0.0.1:8080", "ftp://127.0.0.1", "not the address of a service", 3),
     "a target with a password": ("127.0.0.1:8080", "u:p@127.0.0.1", "a target with a user, password", 3),
     "a target with a bad port": ("8080", "99999", "a port that is not a number below 65536", 3),
@@ -376,91 +374,49 @@ def test_a_wrong_shape_is_one_problem_at_its_line(kind: str, tmp_path: Path) -> 
     assert problem.remedy.endswith((".", "?"))
 
 
-AUTHORISED = """\
-authorisation:
-  targets: [Booking.example.org:443]
-  reference: TO-7
-  granted_by: System owner
-  abort_contact: +852 0000 0000
-  max_rate: 20/s
-"""
-
-
-def remote(target: str) -> str:
-    return GOOD.replace("http://127.0.0.1:8080", target) + AUTHORISED
-
-
-def test_an_authorised_target_is_taken_whatever_the_case_and_the_default_port(tmp_path: Path) -> None:
-    (tmp_path / "plan.yaml").write_text(remote("https://booking.EXAMPLE.org"))
-    (tmp_path / "patrons.csv").write_text(CSV)
-    assert load_plan(tmp_path / "plan.yaml").plan.authorisation is not None
-
-
-def test_an_authorisation_of_another_port_does_not_cover_the_target(tmp_path: Path) -> None:
-    (problem,) = problems_of(tmp_path, remote("http://booking.example.org"))
-    assert "booking.example.org:80" in problem.remedy
-
-
-def test_a_plan_that_exceeds_the_authorised_rate_is_refused_where_the_rate_stands(tmp_path: Path) -> None:
-    (problem,) = problems_of(tmp_path, remote("https://booking.example.org").replace("at: 1 P", "at: 2.1 P"))
-    assert problem.what == "authorised for less than the plan's peak of 21/s"
-    assert where(problem) == "plan.yaml:25"
-
-
 def test_a_misspelt_key_of_a_curve_is_not_sent_to_the_one_that_is_refused(tmp_path: Path) -> None:
     curve = "shape: {curve: {cvs: patrons.csv, points: [[0s, 1/s], [9s, 7/s]]}}"
     (problem,) = problems_of(tmp_path, GOOD.replace("at: 1 P\n    for: 2s", curve))
     assert (problem.what, problem.remedy) == ("an unknown key", "Known here: source, scale, points.")
 
 
-@pytest.mark.parametrize(
-    ("shape", "peak"),
-    [
-        ("spike: {base: 1 P, peak: 2.1 P, hold: 9s}", "21/s"),
-        ("burst: {count: 30, within: 1s, then: 1 P, for: 9s}", "30/s"),
-        ("curve: {scale: 2.2 P, points: [[0s, 1/s], [9s, 7/s]]}", "22/s"),
-    ],
-)
-def test_a_shape_that_exceeds_the_authorised_rate_for_a_moment_is_refused(
-    shape: str, peak: str, tmp_path: Path
-) -> None:
-    text = remote("https://booking.example.org").replace("at: 1 P\n    for: 2s", f"shape: {{{shape}}}")
-    (problem,) = problems_of(tmp_path, text)
-    assert problem.what == f"authorised for less than the plan's peak of {peak}"
-
-
-@pytest.mark.parametrize("entry", ["booking.example.org", "a b:1", "http://x:1", "u@x:1", "x:0", "x:99999", "x:1/y"])
-def test_an_authorised_target_is_host_and_port(entry: str, tmp_path: Path) -> None:
-    text = remote("https://booking.example.org").replace("[Booking", f'["{entry}", Booking')
-    (problem,) = problems_of(tmp_path, text)
-    assert (problem.what, problem.value, where(problem)) == ("not host:port", entry, "plan.yaml:21")
-
-
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.255.0.9", "[::1]", "localhost", "LOCALHOST"])
-def test_loopback_needs_no_authorisation(host: str, tmp_path: Path) -> None:
-    (tmp_path / "plan.yaml").write_text(GOOD.replace("127.0.0.1", host))
-    (tmp_path / "patrons.csv").write_text(CSV)
-    load_plan(tmp_path / "plan.yaml")
+def test_loopback_is_not_noted(host: str, tmp_path: Path) -> None:
+    assert reach_notes(tmp_path, GOOD.replace("127.0.0.1", host)) == []
+
+
+def reach_notes(folder: Path, text: str) -> list[tuple[str, str, str]]:
+    """Return what of the plan's addresses is noted, where, and for what a run will need leave."""
+    (folder / "plan.yaml").write_text(text, encoding="utf-8")
+    (folder / "patrons.csv").write_text(CSV)
+    notes = [note for note in load_plan(folder / "plan.yaml").notes if "beyond loopback" in note.what]
+    assert all("A run will need --order or --consent with " in note.remedy for note in notes)
+    return [(note.what, where(note), note.remedy.split()[8]) for note in notes]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "127.1", "[::ffff:10.0.0.1]", "localhost.example.org", "2130706433"])
-def test_what_only_resembles_loopback_needs_an_authorisation(host: str, tmp_path: Path) -> None:
-    (problem,) = problems_of(tmp_path, GOOD.replace("127.0.0.1", host))
-    assert problem.what == "a target beyond loopback that nobody authorises"
+def test_what_only_resembles_loopback_is_noted_and_no_fault(host: str, tmp_path: Path) -> None:
+    found = reach_notes(tmp_path, GOOD.replace("127.0.0.1", host))
+    assert found == [("a target beyond loopback", "plan.yaml:3", f"{host}:8080")]
 
 
-def test_a_proxy_elsewhere_needs_an_authorisation_and_so_does_loopback_behind_it(tmp_path: Path) -> None:
+def test_a_target_beyond_this_machine_is_noted_with_the_port_of_its_scheme(tmp_path: Path) -> None:
+    found = reach_notes(tmp_path, GOOD.replace("http://127.0.0.1:8080", "https://booking.EXAMPLE.org"))
+    assert [place for *_, place in found] == ["booking.example.org:443"]
+
+
+def test_a_proxy_elsewhere_is_noted_and_so_is_loopback_behind_it(tmp_path: Path) -> None:
     text = GOOD.replace("seatrial: 1", "seatrial: 1\nproxy: http://10.0.0.1:3128")
-    by_proxy, by_target = problems_of(tmp_path, text)
-    assert (by_proxy.what, where(by_proxy)) == ("a proxy beyond loopback that nobody authorises", "plan.yaml:2")
-    assert by_target.what == "a target beyond loopback that nobody authorises"
-    given = "reference: R, granted_by: O, abort_contact: A, max_rate: 100/s"
-    (tmp_path / "plan.yaml").write_text(
-        f"{text}authorisation: {{targets: ['10.0.0.1:3128', '127.0.0.1:8080'], {given}}}\n"
-    )
-    load_plan(tmp_path / "plan.yaml")
-    (tmp_path / "plan.yaml").write_text(text.replace("10.0.0.1", "127.0.0.1"))
-    load_plan(tmp_path / "plan.yaml")
+    assert reach_notes(tmp_path, text) == [
+        ("a proxy beyond loopback", "plan.yaml:2", "10.0.0.1:3128"),
+        ("a target beyond loopback", "plan.yaml:4", "127.0.0.1:8080"),
+    ]
+    assert reach_notes(tmp_path, text.replace("10.0.0.1", "127.0.0.1")) == []
+
+
+def test_a_plan_can_not_permit_its_own_load(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, GOOD + "authorisation: {targets: ['a:1']}\n")
+    assert (problem.what, problem.value) == ("an unknown key", "authorisation")
 
 
 def test_a_unique_feed_with_too_few_rows_says_how_many_the_trial_needs(tmp_path: Path) -> None:

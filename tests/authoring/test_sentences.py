@@ -30,9 +30,6 @@ PLAN: dict[str, Any] = {
     "seatrial": 1, "title": "x", "target": "https://127.0.0.1", "demand": {"peak": "2/s", "source": "s"}, "seed": 3,
     "arrivals": "even", "connections": "shared", "max_sessions": 5, "headers": {"a": "b"},
     "deadlines": {"connect": "1s", "response": "2s"}, "tls": {"ca": "x.pem", "certificate": "c.pem", "key": "k.pem"},
-    "authorisation": {
-        "targets": ["a:1"], "reference": "r", "granted_by": "g", "abort_contact": "c", "max_rate": "100/s",
-    },
     "journeys": {
         "a": {
             "weight": 1.5, "feed": {"f": {"csv": "f.csv", "order": "cycle", "encoding": "utf-8"}, "j": "f.jsonl"},

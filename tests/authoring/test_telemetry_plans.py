@@ -73,17 +73,17 @@ def test_a_limit_in_the_unit_of_its_series_is_taken(limit: str, tmp_path: Path) 
     load_plan(tmp_path / "plan.yaml")
 
 
-def test_figures_of_a_stranger_need_an_authorisation(tmp_path: Path) -> None:
-    (problem,) = problems_of(tmp_path, GOOD.replace("127.0.0.1:9090", "metrics.example.org:9090"))
-    assert problem.what == "a telemetry address beyond loopback that nobody authorises"
-    assert "metrics.example.org:9090" in problem.remedy
-    assert problem.where.endswith(":8")
+def reach(folder: Path, text: str) -> list[tuple[str, str]]:
+    (folder / "plan.yaml").write_text(text, encoding="utf-8")
+    notes = load_plan(folder / "plan.yaml").notes
+    return [(note.what, note.where.rpartition(":")[2]) for note in notes if "beyond loopback" in note.what]
 
 
-def test_figures_of_the_target_s_host_need_none_of_their_own(tmp_path: Path) -> None:
-    granted = (
-        "authorisation: {targets: ['10.1.2.3:8080'], reference: r, granted_by: g, abort_contact: a, max_rate: 10/s}\n"
-    )
-    text = GOOD.replace("127.0.0.1", "10.1.2.3").replace("journeys:", f"{granted}journeys:")
-    (tmp_path / "plan.yaml").write_text(text, encoding="utf-8")
-    load_plan(tmp_path / "plan.yaml")
+def test_figures_of_a_stranger_are_noted(tmp_path: Path) -> None:
+    found = reach(tmp_path, GOOD.replace("127.0.0.1:9090", "metrics.example.org:9090"))
+    assert found == [("a telemetry address beyond loopback", "8")]
+
+
+def test_figures_of_the_target_s_host_are_noted_with_the_target(tmp_path: Path) -> None:
+    found = reach(tmp_path, GOOD.replace("127.0.0.1", "10.1.2.3"))
+    assert [what for what, _ in found] == ["a target beyond loopback"]

@@ -32,6 +32,7 @@ from tests.cli.running import (
     wait_for,
     write_plan,
 )
+from tests.ordering import ordered
 
 from seatrial.evidence.recompute import recompute_verdict
 
@@ -47,11 +48,6 @@ def story(told: Story) -> Story:
     return told
 
 
-def granted(target: str, most: str = "40/s") -> tuple[str, str]:
-    word = "reference: T-1, granted_by: The owner, abort_contact: 1234 5678"
-    return "demand:", f"authorisation: {{targets: ['{target}'], {word}, max_rate: {most}}}\ndemand:"
-
-
 def run(folder: Path, *more: str, before: tuple[str, ...] = ()) -> Done:
     return seatrial("run", "plan.yaml", *RUN, "--workers", 1, *more, cwd=folder, before=before)
 
@@ -64,8 +60,8 @@ def unreachable(folder: Path) -> Done:
 
 @story
 def unresolved(folder: Path) -> Done:
-    write_plan(folder, "http://booking.invalid:8080", granted("booking.invalid:8080"))
-    return run(folder)
+    write_plan(folder, "http://booking.invalid:8080")
+    return run(folder, *ordered(folder, "booking.invalid:8080"))
 
 
 def behind_tls(folder: Path, name: str, lasts: timedelta = timedelta(days=1), ca: str = "tls: {ca: ca.pem}") -> Done:
@@ -445,20 +441,21 @@ def test_a_feeder_that_is_missing_empty_or_in_another_encoding_is_refused(tmp_pa
     assert not (tmp_path / "bundle").exists()
 
 
-def without_network(folder: Path) -> Done:
+def without_network(folder: Path, *more: str) -> Done:
     """Run where no packet leaves: a connection that is tried ends as "can't be reached", with code 4."""
     (folder / "hosts").write_text("192.0.2.1 localhost\n")
     script = 'mount --bind hosts /etc/hosts || exit 99; exec "$@"'
     begin = ("unshare", "--user", "--map-root-user", "--mount", "--net", "sh", "-c", script, "sh")
-    return seatrial("run", "plan.yaml", "--out", "bundle", cwd=folder, before=begin)
+    return seatrial("run", "plan.yaml", "--out", "bundle", *more, cwd=folder, before=begin)
 
 
-@pytest.mark.parametrize("target", ["http://192.0.2.1", "http://3221225985:8080"])
-def test_a_target_beyond_this_machine_is_refused_with_its_line_before_any_connection(tmp_path, target):
+@pytest.mark.parametrize(("target", "place"), [("http://192.0.2.1", "192.0.2.1:80"), ("http://3221225985:8080", "")])
+def test_a_target_beyond_this_machine_is_refused_before_any_connection(tmp_path, target, place):
     write_plan(tmp_path, target)
     done = without_network(tmp_path)
-    assert (done.code, done.complaints) == (2, ["seatrial: 1 problem in the plan"])
-    assert f"plan.yaml:3: a target beyond loopback that nobody authorises: {target}. Add an authorisation" in done.err
+    assert (done.code, len(done.complaints)) == (2, 1), done.err
+    assert "the target is beyond this machine (192.0.2.1) and nothing shows that it may be loaded" in done.complaints[0]
+    assert f": {place}" in done.complaints[0]
     assert not (tmp_path / "bundle").exists()
 
 
@@ -466,17 +463,16 @@ def test_a_name_of_this_machine_that_resolves_elsewhere_is_refused_before_any_co
     write_plan(tmp_path, "http://localhost:8080")
     done = without_network(tmp_path)
     assert (done.code, len(done.complaints)) == (2, 1), done.err
-    assert "the plan does not show that it may be loaded: localhost:8080 (192.0.2.1)" in done.complaints[0]
-    assert "Add 'authorisation' to the plan with 'localhost:8080' among its targets" in done.complaints[0]
+    assert "the target is beyond this machine (192.0.2.1) and nothing shows" in done.complaints[0]
+    assert "localhost:8080" in done.complaints[0]
     assert not (tmp_path / "bundle").exists()
 
 
-def test_an_authorisation_for_less_than_the_plan_offers_is_refused(tmp_path):
-    write_plan(tmp_path, "http://192.0.2.1", granted("192.0.2.1:80", most="39/s"))
-    done = without_network(tmp_path)
+def test_an_order_for_less_than_the_plan_offers_is_refused(tmp_path):
+    write_plan(tmp_path, "http://192.0.2.1")
+    done = without_network(tmp_path, *ordered(tmp_path, "192.0.2.1:80", max_per_second=39.0))
     assert done.code == 2, done.err
-    assert "40/s" in done.err
-    assert "39/s" in done.err
+    assert "40/s > 39/s" in done.err
     assert not (tmp_path / "bundle").exists()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from tests.cli.running import SEATRIAL, Done, Service, seatrial, service, wait_for, write_plan
+from tests.ordering import ordered
 
 from seatrial.model.sample import Outcome
 
@@ -129,10 +130,10 @@ def elsewhere(folder: Path, what: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def write_named_plan(folder: Path, server: Service, *changes: tuple[str, str]) -> None:
-    granted = f"targets: ['booking.test:{server.server_port}'], reference: T-1, granted_by: The owner, max_rate: 40/s"
-    word = ("demand:", f"authorisation: {{{granted}, abort_contact: 1234 5678}}\ndemand:")
-    write_plan(folder, f"http://booking.test:{server.server_port}", word, *changes)
+def write_named_plan(folder: Path, server: Service, *changes: tuple[str, str]) -> tuple[str, ...]:
+    """Write a plan, and an order for its target; return the options of a run under it."""
+    write_plan(folder, f"http://booking.test:{server.server_port}", *changes)
+    return ordered(folder, f"booking.test:{server.server_port}", max_per_second=40.0)
 
 
 def the_name_service_stops(folder: Path) -> None:
@@ -143,10 +144,10 @@ def the_name_service_stops(folder: Path) -> None:
             wait_for(lambda: len(server.times) > 2)
             names.stop()
 
-        write_named_plan(folder, server)
+        permitted = write_named_plan(folder, server)
         stopper = threading.Thread(target=stop_when_asked, daemon=True)
         stopper.start()
-        done = seatrial(*RUN, cwd=folder)
+        done = seatrial(*RUN, *permitted, cwd=folder)
         stopper.join(5)
     assert (done.code, done.json["verdict"]) == (0, "PASS"), done.err
     rows = records(folder / "bundle")
@@ -163,10 +164,10 @@ def one_of_two_addresses_dies(folder: Path) -> None:
             wait_for(lambda: len(server.times) > 2)
             other.close()
 
-        write_named_plan(folder, server, ("p50 response time <= 1s, ", ""))
+        permitted = write_named_plan(folder, server, ("p50 response time <= 1s, ", ""))
         killer = threading.Thread(target=die_when_asked, daemon=True)
         killer.start()
-        done = seatrial(*RUN, cwd=folder)
+        done = seatrial(*RUN, *permitted, cwd=folder)
         killer.join(5)
     names.stop()
     assert (done.code, done.json["verdict"]) == (1, "FAIL"), done.out + done.err
@@ -180,8 +181,8 @@ def one_of_two_addresses_dies(folder: Path) -> None:
 
 def the_name_service_is_gone(folder: Path) -> None:
     with service() as server:
-        write_named_plan(folder, server)
-        done = seatrial(*RUN, cwd=folder)
+        permitted = write_named_plan(folder, server)
+        done = seatrial(*RUN, *permitted, cwd=folder)
     assert done.code == 4, done.err
     assert "the target's name does not resolve" in done.err, done.err
     assert "booking.test" in done.err

@@ -168,7 +168,10 @@ def test_the_fingerprint_is_evidence_and_nothing_of_the_key_is(world):
     [
         ("source_addresses: [192.0.2.7]", "a source address is not one of this machine's: 192.0.2.7"),
         ("source_addresses: ['::1']", "no source address is of the same family"),
-        ("proxy: http://192.0.2.1:3128", "a proxy beyond loopback that nobody authorises"),
+        (
+            "proxy: http://192.0.2.1:3128",
+            "the proxy is beyond this machine (192.0.2.1) and nothing shows that it may be",
+        ),
     ],
 )
 def test_what_can_t_be_is_refused_before_the_run_and_leaves_nothing(tmp_path, line, said):

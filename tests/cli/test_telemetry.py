@@ -167,5 +167,5 @@ def test_figures_of_a_stranger_are_refused_before_anything_is_sent(tmp_path: Pat
         done = run(tmp_path, plan)
         assert not server.times
     assert done.code == 2
-    assert "a telemetry address beyond loopback that nobody authorises: http://192.0.2.1:9090/metrics" in done.err
+    assert "beyond this machine and nothing shows that it may be asked: 192.0.2.1:9090" in done.err
     assert not (tmp_path / "bundle").exists()

@@ -150,10 +150,6 @@ PLAN = st.fixed_dictionaries(
         "connections": st.sampled_from(["session", "shared"]), "max_sessions": st.integers(1, 1_000_000),
         "headers": st.dictionaries(TEXT, TEXT, max_size=2), "tls": st.fixed_dictionaries({}, optional={"ca": TEXT}),
         "deadlines": st.fixed_dictionaries({}, optional={"connect": DURATION, "response": DURATION}),
-        "authorisation": st.fixed_dictionaries({
-            "targets": st.lists(TEXT, min_size=1, max_size=2), "reference": TEXT, "granted_by": TEXT,
-            "abort_contact": TEXT, "max_rate": RATE,
-        }),
     },
 )  # fmt: skip
 SCHEMA = Draft202012Validator(plan_json_schema())

@@ -193,7 +193,7 @@ def test_a_run_works_outside_of_the_main_thread(run):
 
 def test_a_target_that_may_not_be_loaded_leaves_no_folder(tmp_path, monkeypatch, run):
     elsewhere = Target("localhost", 80, False, "", ((2, ("192.0.2.1", 80)),))  # as a name service might say
-    monkeypatch.setattr("seatrial.trials.execute.resolve", lambda plan, base: elsewhere)
+    monkeypatch.setattr("seatrial.trials.permission.resolve", lambda plan, base: elsewhere)
     with pytest.raises(NotAuthorisedError):
         run(Backend(raising(AssertionError())))
     assert not (tmp_path / "bundle").exists()

@@ -282,13 +282,13 @@ def test_strangers_are_not_asked(tmp_path: Path) -> None:
     assert "192.0.2.1:9090" in caught.value.remedy
 
 
-def test_the_target_s_host_and_whom_the_authorisation_names_may_be_asked(tmp_path: Path) -> None:
-    granted = {"targets": ["192.0.2.1:80", "192.0.2.7:9090"], "reference": "r", "granted_by": "g", "abort_contact": "a"}
-    changes: dict[str, Any] = {"target": "http://192.0.2.1", "authorisation": {**granted, "max_rate": "1/s"}}
+def test_the_target_s_host_and_whom_the_permission_names_may_be_asked(tmp_path: Path) -> None:
+    permitted = ("192.0.2.1:80", "192.0.2.7:9090")
+    changes: dict[str, Any] = {"target": "http://192.0.2.1"}
     for url in ("http://192.0.2.1:9100/metrics", "http://192.0.2.7:9090/metrics"):
-        assert list(open_pages(plan_of(url, **changes), tmp_path)) == ["app"]
+        assert list(open_pages(plan_of(url, **changes), tmp_path, permitted)) == ["app"]
     with pytest.raises(NotAuthorisedError):
-        open_pages(plan_of("http://192.0.2.7:9091/metrics", **changes), tmp_path)
+        open_pages(plan_of("http://192.0.2.7:9091/metrics", **changes), tmp_path, permitted)
 
 
 def test_a_name_that_does_not_resolve_is_refused_before_the_run(tmp_path: Path) -> None:

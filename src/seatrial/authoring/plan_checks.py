@@ -1,4 +1,4 @@
-"""What a plan means, beyond its structure: whether what it names exists, and whether it may be run at all.
+"""What a plan means, beyond its structure: whether what it names exists, and whether it can be run.
 
 Every check works on the parts that could be read. A part that could not is reported by the validation and passed over
 here.
@@ -6,14 +6,10 @@ here.
 
 from __future__ import annotations
 
-import ipaddress
-import math
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
 
 from seatrial.authoring.counts import count_sessions, is_countable
 from seatrial.authoring.feeders import FeedTable, read_feed
@@ -29,13 +25,12 @@ from seatrial.authoring.yaml_source import Node
 from seatrial.errors import PlanError
 from seatrial.model.journey import Feed
 from seatrial.model.objective import Metric, parse_objective
-from seatrial.model.plan import Authorisation, Demand, Plan
+from seatrial.model.plan import Demand, Plan
 from seatrial.model.profile import Arrivals, Stage
 from seatrial.model.trial import Trial
 
-__all__ = ["PlanChecks", "host_port", "is_loopback"]
+__all__ = ["PlanChecks"]
 
-_HOST_PORT = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", re.ASCII)
 _SKETCH = Plan.model_validate(
     {
         "seatrial": 1,
@@ -46,24 +41,6 @@ _SKETCH = Plan.model_validate(
         "trials": [{"kind": "load", "at": "1 P", "for": "1s", "objectives": ["errors <= 1%"]}],
     }
 )
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether ``host`` is ``localhost`` or an address in 127.0.0.0/8 or ::1. No name is resolved."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback and "%" not in host
-    except ValueError:
-        return False
-
-
-def host_port(target: str) -> str:
-    """Return ``host:port`` of a URL, in lower case, with the scheme's port where it names none."""
-    parts = urlsplit(target)
-    host = parts.hostname or ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 _OF_FAILURE = (Metric.ERRORS, Metric.GOODPUT, Metric.GOODPUT_RATE)
@@ -105,7 +82,6 @@ class PlanChecks:
         check_forecast(self.root.get("demand"), self.base, self.problems)
         self._scopes()
         trials = self._trials()
-        self._authorisation(trials)
         self._sessions(trials)
 
     def _phase(self, name: str, given: Scope | None) -> Scope | None:
@@ -201,59 +177,6 @@ class PlanChecks:
                 "Add a limit for all steps, for example errors <= 0.1%.",
             )
 
-    def _authorisation(self, trials: list[tuple[Node, tuple[Stage, ...]]]) -> None:
-        node = self.root.get("authorisation")
-        authorisation: Authorisation | None = part(Authorisation, node)
-        named = set()
-        for index, written in enumerate(authorisation.targets if authorisation else ()):
-            parts = _as_host_port(written)
-            if parts is None:
-                at = self.root.get("authorisation", "targets", index)
-                self.problems.add(
-                    at.line if at else 1, "not host:port", written, "Write it as booking.example.org:443."
-                )
-            else:
-                named.add(host_port(f"//{written}"))
-        for kind, address, otherwise in self._beyond_loopback():
-            wanted = host_port(str(address.scalar))
-            if (node is None or authorisation is not None) and wanted not in named:
-                what = f"a {kind} beyond loopback that nobody authorises"
-                remedy = f"Add an authorisation whose targets name {wanted}, or {otherwise}."
-                self.problems.add(address.line, what, address.written, remedy)
-        if authorisation is not None and node is not None and trials:
-            peak = max(stage.peak for _, stages in trials for stage in stages)
-            rate = node.get("max_rate")
-            if rate is not None and peak > authorisation.max_rate * (1 + 1e-9):
-                what = f"authorised for less than the plan's peak of {peak:g}/s"
-                remedy = "Lower the trials, or have the rate authorised."
-                if peak == math.inf:
-                    what = "authorised for a highest rate, which users who rest nowhere or all begin at once don't have"
-                    remedy = "Give the users a ramp, and pacing or think."
-                self.problems.add(rate.line, what, rate.written, remedy)
-
-    def _beyond_loopback(self) -> list[tuple[str, Node, str]]:
-        """Return what needs authorisation, its address, and what to do without it.
-
-        Behind a proxy elsewhere, loopback is that machine's and not this one's.
-        """
-        target, proxy = self.root.get("target"), self.root.get("proxy")
-        found: list[tuple[str, Node, str]] = []
-        parts = _address(proxy)
-        if proxy is not None and parts is not None and not is_loopback(parts.hostname or ""):
-            found.append(("proxy", proxy, "leave the proxy out"))
-        parts = _address(target)
-        if target is not None and parts is not None and (found or not is_loopback(parts.hostname or "")):
-            found.append(("target", target, "load your own 127.0.0.1"))
-        own = parts.hostname if parts is not None else None
-        sources = self.root.get("telemetry", "sources")
-        for source in sources.entries.values() if sources is not None else ():
-            address = source.get("prometheus")
-            parts = _address(address)
-            host = parts.hostname if parts is not None else None
-            if address is not None and host and host != own and not is_loopback(host):
-                found.append(("telemetry address", address, "read only this machine and the target's host"))
-        return found
-
     def _sessions(self, trials: list[tuple[Node, tuple[Stage, ...]]]) -> None:
         """Add every journey that no session of some trial takes, and every feed that some trial would exhaust."""
         journeys = self.root.get("journeys")
@@ -338,22 +261,3 @@ def _weight(journey: Node) -> float | None:
         return 1.0
     value = node.scalar
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
-
-
-def _address(target: Node | None) -> SplitResult | None:
-    if target is None or not isinstance(target.scalar, str):
-        return None
-    try:
-        parts = urlsplit(target.scalar)
-        return parts if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 else None
-    except ValueError:
-        return None
-
-
-def _as_host_port(written: str) -> SplitResult | None:
-    """Return the parts of ``host:port``; None when the text is anything else."""
-    try:
-        parts = urlsplit(f"//{written}")
-        return parts if _HOST_PORT.fullmatch(written) and parts.hostname and parts.port else None
-    except ValueError:
-        return None

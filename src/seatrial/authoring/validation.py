@@ -30,7 +30,7 @@ from seatrial.model.forecast import (
 from seatrial.model.journey import Feed, Journey
 from seatrial.model.kinds import Fault, Overload, RecoveryTrial, SoakTrial, SpikeTrial
 from seatrial.model.phase import Phase
-from seatrial.model.plan import Authorisation, Deadlines, Demand, Plan, StopRules, Tls
+from seatrial.model.plan import Deadlines, Demand, Plan, StopRules, Tls
 from seatrial.model.policy import Acceptance, Policy, Required, Validity
 from seatrial.model.request import Auth, Basic, Condition, FilePart, RequestStep, Retry
 from seatrial.model.scalability import ScalabilityTrial
@@ -57,7 +57,6 @@ PARTS: dict[str, type[BaseModel]] = {
     "Plan/demand": Demand,
     "Plan/deadlines": Deadlines,
     "Plan/tls": Tls,
-    "Plan/authorisation": Authorisation,
     "Plan/journeys/*": Journey,
     "Plan/journeys/*/feed/*": Feed,
     "Plan/journeys/*/steps/*/request": RequestStep,

@@ -12,6 +12,7 @@ from pathlib import Path
 from seatrial.authoring.criteria import add_criteria_notes, add_impossible_criteria
 from seatrial.authoring.plan_checks import PlanChecks
 from seatrial.authoring.problems import ProblemList
+from seatrial.authoring.reach_notes import add_reach_notes
 from seatrial.authoring.validation import validate
 from seatrial.authoring.yaml_source import UnreadableError, read_source, read_yaml
 from seatrial.errors import PlanError, Problem
@@ -30,7 +31,7 @@ class LoadedPlan:
         digest: SHA-256 of ``source``, hexadecimal; keys the schedule.
         path: Where it was read from.
         base: The folder that relative names in the plan refer to.
-        notes: What is worth knowing of its limits, and no fault.
+        notes: What is worth knowing of its limits and of what it loads, and no fault.
     """
 
     plan: Plan
@@ -68,6 +69,7 @@ def load_plan(path: Path) -> LoadedPlan:
         raise PlanError(problems.in_order())
     notes = ProblemList(str(path))
     add_criteria_notes(plan, root, notes)
+    add_reach_notes(root, notes)
     return LoadedPlan(plan, source, digest, path, path.parent, notes.in_order())
 
 

@@ -84,7 +84,7 @@ def _check(
         for note in notes:
             typer.echo(f"  {note}")
     if loaded.notes:
-        typer.echo("Worth knowing of its limits:")
+        typer.echo("Worth knowing:")
         for problem in loaded.notes:
             typer.echo(f"  {problem}")
 

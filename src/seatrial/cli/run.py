@@ -47,7 +47,13 @@ def run(
     attempts: Annotated[
         Path | None, typer.Option(help="Log of attempts on the seal; attempts.jsonl beside it where left out.")
     ] = None,
-    trust: Annotated[Path | None, typer.Option(help="Trust file: who may seal plans.")] = None,
+    order: Annotated[
+        Path | None, typer.Option(help="The authority's test order, which permits a target beyond loopback.")
+    ] = None,
+    consent: Annotated[
+        bool, typer.Option("--consent", help="Load what the target's own consent permits; it is asked for first.")
+    ] = False,
+    trust: Annotated[Path | None, typer.Option(help="Trust file: who may seal plans and sign test orders.")] = None,
     trust_python: Annotated[bool, typer.Option(help="Let the plan run its author's Python journeys.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     live: Annotated[
@@ -84,7 +90,9 @@ def run(
         seal=None if seal is None else _read_seal(seal),
         attempts=log_beside(seal, attempts),
         stop_file=stop_file,
+        order=None if order is None else _read_order(order),
         trust=None if trust is None else _trust(trust),
+        consent=consent,
     )
     with _told_in_lines(OnlyFailures() if as_json else LiveView(), live) as observer:
         result = execute(loaded, rules, options, LocalBackend, observer, SystemClock(), stop_at_once)
@@ -199,6 +207,16 @@ def _read_calibration(path: Path | None) -> bytes | None:
             "this is no calibration", value=f"{path}: {first}", remedy="Write one with seatrial calibrate."
         ) from error
     return content
+
+
+def _read_order(path: Path) -> bytes:
+    from seatrial.errors import EvidenceError, UsageError
+    from seatrial.evidence.canonical import read_document
+
+    try:
+        return read_document(path.resolve())
+    except (EvidenceError, OSError) as error:
+        raise UsageError("the test order can't be read", value=path, remedy="Give a readable file.") from error
 
 
 def _read_seal(path: Path) -> bytes:

@@ -73,6 +73,7 @@ __all__ = [
     "new_key",
     "parse_key_entry",
     "parse_trust",
+    "public_fingerprint",
 ]
 
 TRUST_FORMAT = "seatrial-trust/1"
@@ -98,7 +99,8 @@ _FIELDS = {"keyid", "keytype", "scheme", "keyval", "role", "name", "valid_from",
 _REMEDY = "Make entries with 'seatrial keys new' and join them with 'seatrial keys trust'."
 
 
-def _fingerprint(keytype: str, public: str) -> str:
+def public_fingerprint(keytype: str, public: str) -> str:
+    """Return SHA-256 of a public key's DER form; ValueError where it can't be read."""
     key: Any = (
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
         if keytype == "ed25519"
@@ -165,7 +167,7 @@ class TrustedKey:
             KeyFileError: The public key can't be read.
         """
         try:
-            return _fingerprint(self.keytype, self.public)
+            return public_fingerprint(self.keytype, self.public)
         except (ValueError, UnsupportedAlgorithm) as e:
             raise KeyFileError(f"the public key of {self.name} can't be read ({e})", remedy=_REMEDY) from e
 
@@ -224,7 +226,7 @@ class Trust:
 
     def find(self, public_key: Key) -> TrustedKey | None:
         """Return the entry whose key material is that of ``public_key``, or None."""
-        wanted = _fingerprint(public_key.keytype, public_key.keyval["public"])
+        wanted = public_fingerprint(public_key.keytype, public_key.keyval["public"])
         return next((key for key in self.keys if key.fingerprint == wanted), None)
 
     def to_bytes(self) -> bytes:

@@ -36,7 +36,7 @@ from seatrial.verdict.inputs import (
 )
 from seatrial.verdict.judge import judge
 
-__all__ = ["Evidence", "read_evidence", "read_trial", "recompute", "recompute_verdict"]
+__all__ = ["Evidence", "check_file", "read_evidence", "read_trial", "recompute", "recompute_verdict"]
 
 Document = TypeVar("Document", bound=BaseModel)
 
@@ -176,14 +176,14 @@ def read_trial(bundle_dir: Path, slug: str, log: TrialLog) -> TrialData:
         parts = sorted(folder.glob("part-*.parquet")) if folder.is_dir() else []
         if parts:
             for part in parts:
-                _check_file(part, RECORD_SCHEMA, PART_ROWS)
+                check_file(part, RECORD_SCHEMA, PART_ROWS)
             records = pl.scan_parquet(parts, glob=False)
     except BundleError as error:
         problems.append(Reason(code="validity.records_unreadable", params={"detail": str(error.value)}))
     path = bundle_dir / "health" / f"{slug}.parquet"
     try:
         if path.exists():
-            _check_file(path, HEALTH_SCHEMA, _MOST_ROWS)
+            check_file(path, HEALTH_SCHEMA, _MOST_ROWS)
             health = guarded(path.name, lambda: pl.read_parquet(path, glob=False))
     except BundleError as error:
         problems.append(Reason(code="validity.health_unreadable", params={"detail": str(error.value)}))
@@ -191,14 +191,14 @@ def read_trial(bundle_dir: Path, slug: str, log: TrialLog) -> TrialData:
     path = bundle_dir / "telemetry" / f"{slug}.parquet"
     try:
         if path.exists():
-            _check_file(path, TELEMETRY_SCHEMA, _MOST_ROWS)
+            check_file(path, TELEMETRY_SCHEMA, _MOST_ROWS)
             telemetry = guarded(path.name, lambda: pl.read_parquet(path, glob=False))
     except BundleError as error:
         problems.append(Reason(code="validity.telemetry_unreadable", params={"detail": str(error.value)}))
     return TrialData(log, records, health, tuple(problems), telemetry)
 
 
-def _check_file(path: Path, wanted: pl.Schema, most_rows: int) -> None:
+def check_file(path: Path, wanted: pl.Schema, most_rows: int) -> None:
     """Check a Parquet file's own schema and count of rows, before anything in it is decompressed.
 
     A file of 50 kB can hold twenty million equal rows; what no run would have written is not expanded.

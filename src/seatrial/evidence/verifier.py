@@ -21,6 +21,7 @@ from seatrial.evidence.checks.base import CannotRunError, Check, NotApplicableEr
 from seatrial.evidence.checks.chain import parts_chain_is_whole
 from seatrial.evidence.checks.documents import documents_parse
 from seatrial.evidence.checks.integrity import digests_are_right, manifest_is_there, nothing_extra, nothing_missing
+from seatrial.evidence.checks.order import load_was_authorised
 from seatrial.evidence.checks.result import (
     agrees_with_verdict,
     binds_this_bundle,
@@ -42,6 +43,7 @@ STEPS: tuple[tuple[str, Callable[[Check], str]], ...] = (
     ("documents parse", documents_parse),
     ("test result is signed by a trusted tester", signed_by_tester),
     ("test result binds manifest, plan, policy and release", binds_this_bundle),
+    ("the load was authorised", load_was_authorised),
     ("test result agrees with the verdict", agrees_with_verdict),
     ("the plan was sealed before the trial", plan_was_sealed_first),
     ("the attempts log is whole", attempts_log_is_whole),

@@ -45,6 +45,7 @@ class EventKind(StrEnum):
     TARGET_FAILED = "target failed"
     INTERRUPTED = "interrupted"
     TARGET_STOPPED = "target stopped"
+    PERMISSION_ENDED = "permission ended"
     SET_UP_STARTED = "set up started"
     SET_UP_ENDED = "set up ended"
     SET_UP_FAILED = "set up failed"
@@ -98,6 +99,7 @@ class Ending(StrEnum):
     RECORDING_FAILED = "recording failed"
     TARGET_FAILED = "target failed"
     TARGET_STOPPED = "target stopped"
+    PERMISSION_ENDED = "permission ended"
     SET_UP_FAILED = "set up failed"
     HAPPENING_FAILED = "happening failed"
     UNKNOWN = "unknown"
@@ -233,6 +235,7 @@ _FAILURES = {
     EventKind.RECORDING_FAILED: Ending.RECORDING_FAILED,
     EventKind.TARGET_FAILED: Ending.TARGET_FAILED,
     EventKind.TARGET_STOPPED: Ending.TARGET_STOPPED,
+    EventKind.PERMISSION_ENDED: Ending.PERMISSION_ENDED,
     EventKind.SET_UP_FAILED: Ending.SET_UP_FAILED,
     EventKind.HAPPENING_FAILED: Ending.HAPPENING_FAILED,
 }

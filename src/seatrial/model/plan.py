@@ -26,7 +26,6 @@ from seatrial.model.trial import Trial
 from seatrial.units import SECOND
 
 __all__ = [
-    "Authorisation",
     "Deadlines",
     "Demand",
     "Plan",
@@ -117,24 +116,6 @@ class StopRules(Strict):
         return value
 
 
-class Authorisation(Strict):
-    """Whose word allows loading a target beyond loopback.
-
-    Attributes:
-        targets: ``host:port`` of everything that may be loaded.
-        reference: Of the test order or the owner's consent.
-        granted_by: Who gave it.
-        abort_contact: Whom to call to have the trial stopped.
-        max_rate: Highest permitted arrival rate; a plan that would exceed it is refused.
-    """
-
-    targets: tuple[str, ...] = Field(min_length=1)
-    reference: str = Field(min_length=1)
-    granted_by: str = Field(min_length=1)
-    abort_contact: str = Field(min_length=1)
-    max_rate: Rate
-
-
 class Plan(Strict):
     """A whole plan. Defaults are those of a cautious tester.
 
@@ -154,7 +135,6 @@ class Plan(Strict):
         headers: Of every request.
         deadlines: How long the generator waits.
         tls: How the target proves who it is, and how the generator does.
-        authorisation: Whose word allows loading a target beyond loopback.
         set_up: Taken once before each trial.
         tear_down: Taken once after each trial, however it ended.
         stop: When a run ends by itself.
@@ -178,7 +158,6 @@ class Plan(Strict):
     headers: dict[str, str] = Field(default_factory=dict)
     deadlines: Deadlines = Deadlines()
     tls: Tls = Tls()
-    authorisation: Authorisation | None = None
     set_up: Phase | None = None
     tear_down: Phase | None = None
     stop: StopRules = StopRules()

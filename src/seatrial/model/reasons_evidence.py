@@ -52,6 +52,10 @@ EVIDENCE: dict[str, tuple[str, str]] = {
         "The service's owner stopped the trial: {detail}.",
         "服務擁有人停止了測試：{detail}。",
     ),
+    "validity.permission_ended": (
+        "The permission to load ended the trial: {detail}.",
+        "測試因負載許可的限制而停止：{detail}。",
+    ),
     "validity.set_up_failed": (
         "The set-up before the trial failed, so nothing was tried: {detail}.",
         "測試前的準備步驟失敗，因此沒有進行測試：{detail}。",

@@ -209,18 +209,23 @@ def requests_in(steps: tuple[Step, ...], certain: bool = True) -> Iterator[tuple
                 yield from requests_in(option.steps, False)
 
 
-def most_requests(steps: tuple[Step, ...]) -> int:
-    """Return how many requests one session sends at most, retries, redirects and resources left out."""
+def most_requests(steps: tuple[Step, ...], each: Callable[[RequestStep], int] = lambda step: 1) -> int:
+    """Return how many requests one session sends at most.
+
+    Args:
+        steps: In order.
+        each: How many a step counts for; where it is left out, retries, redirects and resources are.
+    """
     total = 0
     for step in steps:
         if isinstance(step, RequestStep):
-            total += 1
+            total += each(step)
         elif isinstance(step, GroupStep):
-            total += max(most_requests(step.steps), most_requests(step.otherwise))
+            total += max(most_requests(step.steps, each), most_requests(step.otherwise, each))
         elif isinstance(step, RepeatStep):
-            total += step.most * most_requests(step.steps)
+            total += step.most * most_requests(step.steps, each)
         elif isinstance(step, ChooseStep):
-            total += max(most_requests(option.steps) for option in step.choose)
+            total += max(most_requests(option.steps, each) for option in step.choose)
     return total
 
 

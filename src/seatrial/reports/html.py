@@ -237,9 +237,9 @@ def _documents(view: ReportView, say: Say) -> list[tuple[str, str]]:
         plan = view.plan
         rows += [(say("provenance.plan"), plan.title), (say("provenance.target"), plan.target)]
         rows += [(say("provenance.arrivals"), plan.arrivals), (say("provenance.seed"), str(plan.seed))]
-        if plan.authorisation:
-            granted = plan.authorisation
-            rows.append((say("provenance.authorisation"), f"{granted.granted_by}: {granted.reference}"))
+    reference = dict(view.environment).get("permission.reference")
+    if reference is not None:
+        rows.append((say("provenance.authorisation"), reference))
     if view.policy:
         rows.append((say("provenance.policy"), view.policy.title))
         if view.policy.note:
@@ -273,6 +273,7 @@ def _event(event: Event, view: ReportView, say: Say) -> dict[str, str]:
         EventKind.TARGET_FAILED,
         EventKind.INTERRUPTED,
         EventKind.TARGET_STOPPED,
+        EventKind.PERMISSION_ENDED,
         EventKind.SET_UP_FAILED,
         EventKind.HAPPENING_FAILED,
         EventKind.TEAR_DOWN_FAILED,

@@ -37,7 +37,15 @@ STYLES = {
 _HELD = {True: ("✓", "held.true", "green"), False: ("✗", "held.false", "bold red"), None: ("?", "held.none", "yellow")}
 _BROKEN_OFF = frozenset(
     f"validity.{how}"
-    for how in ("interrupted", "target_stopped", "worker_lost", "recording_failed", "target_failed", "ending_unknown")
+    for how in (
+        "interrupted",
+        "target_stopped",
+        "permission_ended",
+        "worker_lost",
+        "recording_failed",
+        "target_failed",
+        "ending_unknown",
+    )
 )
 
 

@@ -26,7 +26,7 @@ from seatrial.errors import EvidenceError
 from seatrial.model.health import HEALTH_COLUMNS
 from seatrial.model.sample import COLUMNS
 
-__all__ = ["HEALTH_DTYPE", "HEALTH_ROW", "ROW", "ROW_DTYPE", "frame", "read_frames"]
+__all__ = ["HEALTH_DTYPE", "HEALTH_ROW", "ROW", "ROW_DTYPE", "frame", "frame_size", "read_frames"]
 
 _STRUCT_CODES = {"i1": "b", "<i2": "h", "<i4": "i", "<i8": "q", "<f8": "d"}
 
@@ -56,8 +56,15 @@ def frame(rows: bytes | bytearray | memoryview, row_size: int) -> bytes:
     return facts + _CHECK.pack(zlib.crc32(facts)) + bytes(rows)
 
 
-def read_frames(path: Path, dtype: np.dtype[Any]) -> Iterator[Rows]:
+def frame_size(rows: int, row_size: int) -> int:
+    """Return the size in bytes of a frame around so many rows."""
+    return _HEADER_SIZE + rows * row_size
+
+
+def read_frames(path: Path, dtype: np.dtype[Any], start: int = 0) -> Iterator[Rows]:
     """Yield the rows of each whole frame in order, as structured arrays of shape (count,).
+
+    ``start`` is where in the file the first frame begins, in bytes.
 
     A last frame that is cut off ends the reading without an error: that is what a crash leaves.
 
@@ -65,6 +72,7 @@ def read_frames(path: Path, dtype: np.dtype[Any]) -> Iterator[Rows]:
         EvidenceError: a frame that is complete does not match its checksum, or is no frame.
     """
     with path.open("rb") as file:
+        file.seek(start)
         while True:
             at = file.tell()
             head = file.read(_HEADER_SIZE)

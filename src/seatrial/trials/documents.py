@@ -19,9 +19,12 @@ from seatrial.engine.http.tls import certificate_fingerprint
 from seatrial.engine.multipart import Files
 from seatrial.evidence.bundle import CALIBRATION, ENVIRONMENT, FORECAST, FORECAST_SOURCE, PLAN, POLICY, RELEASE
 from seatrial.evidence.canonical import sha256_hex
+from seatrial.evidence.consent import CONSENT
+from seatrial.evidence.order import ORDER
 from seatrial.model.forecast import forecast_document
 from seatrial.model.plan import plan_document
 from seatrial.model.request import FilePart, RequestStep
+from seatrial.trials.permission import Permission
 from seatrial.trials.workspace import Workspace, environment_of
 
 __all__ = ["Feeds", "code_of", "feed_facts", "read_feeds", "upload_facts", "write_documents"]
@@ -55,9 +58,10 @@ def write_documents(
     command: Sequence[str],
     workers: int,
     started: datetime,
+    permission: Permission | None = None,
     attempt: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write plan, policy, release, calibration, the code of journeys in Python, and the environment.
+    """Write plan, policy, release, calibration, permission, the code of journeys in Python, and the environment.
 
     Rows of feeds may be personal data and stay out of the evidence; their digests are in it.
 
@@ -76,6 +80,8 @@ def write_documents(
         workspace.write(RELEASE, release)
     if calibration is not None:
         workspace.write(CALIBRATION, calibration)
+    if permission is not None:
+        workspace.write(ORDER if permission.kind == "order" else CONSENT, permission.document)
     environment = environment_of(
         plan_digest=loaded.digest,
         policy_digest=policy.digest,
@@ -90,6 +96,8 @@ def write_documents(
     further = {"code": _write_code(workspace, loaded), "network": _network(target), "uploads": upload_facts(loaded)}
     if attempt is not None:
         further["attempt"] = dict(attempt)
+    if permission is not None:
+        further["permission"] = permission.as_document()
     workspace.write_json(ENVIRONMENT, environment | further)
 
 

@@ -26,6 +26,7 @@ from seatrial.errors import (
     EvidenceError,
     HappeningError,
     InterruptedRunError,
+    PermissionEndedError,
     RecordingError,
     SeatrialError,
     SetUpError,
@@ -34,13 +35,15 @@ from seatrial.errors import (
     WorkerLostError,
 )
 from seatrial.model.journal import Event, EventKind
+from seatrial.trials.consent import ConsentWatch
 from seatrial.trials.documents import Feeds, read_feeds, write_documents
 from seatrial.trials.finish import RunResult, close_bundle
 from seatrial.trials.happenings import Happenings
 from seatrial.trials.leftovers import merge_leftovers, merge_readings, merge_workers_health
+from seatrial.trials.limits import Limits
 from seatrial.trials.observer import Observer
 from seatrial.trials.options import RunOptions
-from seatrial.trials.permission import permitted_pages, permitted_target, refuse_untrusted, stop_files
+from seatrial.trials.permission import Permission, permitted_pages, permitted_target, refuse_untrusted, stop_files
 from seatrial.trials.phases import Phases
 from seatrial.trials.sealed import SealedRun, held_to_seal
 from seatrial.trials.stages import Run, TrialStages
@@ -56,6 +59,7 @@ __all__ = ["RunOptions", "execute"]
 
 _ENDINGS: tuple[tuple[type[Exception], EventKind], ...] = (
     (TargetStoppedError, EventKind.TARGET_STOPPED),
+    (PermissionEndedError, EventKind.PERMISSION_ENDED),
     (InterruptedRunError, EventKind.INTERRUPTED),
     (HappeningError, EventKind.HAPPENING_FAILED),
     (SetUpError, EventKind.SET_UP_FAILED),
@@ -102,8 +106,8 @@ def execute(
     Stops(StopSignals(stop_at_once), files)  # refuses before anything is sent or written
     feeds = read_feeds(loaded)
     sealed = held_to_seal(loaded, policy, options, feeds, clock.now())
-    target = permitted_target(loaded)
-    pages = permitted_pages(loaded)
+    target, permission = permitted_target(loaded, options, clock)
+    pages = permitted_pages(loaded, permission)
     folder = new_bundle_folder(options.out, loaded.plan.title, clock.now())
     workspace = Workspace(folder)
 
@@ -113,10 +117,13 @@ def execute(
 
     try:
         with StopSignals(at_once) as signals:
-            run = _Run(loaded, policy, options, new_backend, observer, workspace, pages)
-            if run.begin(feeds, target, clock, sealed) and not isinstance(target, TargetError):
-                with TargetWatch(loaded.plan, target, loaded.base.resolve()) as watch:
-                    run.all_trials(target, Stops(signals, files, watch.said), watch)
+            limits = Limits(permission)
+            run = _Run(loaded, policy, options, new_backend, observer, workspace, pages, limits)
+            if run.begin(feeds, target, clock, permission, sealed) and not isinstance(target, TargetError):
+                base = loaded.base.resolve()
+                consent = ConsentWatch(loaded.plan, target, base, permission, limits, clock, options)
+                with consent, TargetWatch(loaded.plan, target, base) as watch:
+                    run.all_trials(target, Stops(signals, files, watch.said, limits.ending), watch)
             workspace.close()
             result = close_bundle(folder, workspace.chain, run.ending, options.signers, clock)
             result = sealed.end(result, run.ended_as, clock.now())
@@ -139,8 +146,10 @@ class _Run:
         observer: Observer,
         workspace: Workspace,
         pages: Mapping[str, Page],
+        limits: Limits,
     ) -> None:
         self.workspace = workspace
+        self._limits = limits
         self._pages = pages
         self.ending: Exception | None = None
         self.ended_as = "completed"
@@ -159,6 +168,7 @@ class _Run:
         feeds: Feeds,
         target: Target | TargetError,
         clock: Clock,
+        permission: Permission | None,
         sealed: SealedRun,
     ) -> bool:
         """Write what is known before the first request, and make sure that the target can be reached.
@@ -180,6 +190,7 @@ class _Run:
             command=options.command,
             workers=options.workers,
             started=clock.now(),
+            permission=permission,
             attempt=sealed.facts,
         )
         # The epoch lets the rows of a run that was killed be brought onto the journal's clock.
@@ -210,6 +221,7 @@ class _Run:
 
     def _trial(self, index: int, name: str, target: Target, phases: Phases) -> None:
         spool = self.workspace.spool(index, name)
+        self._limits.watch(spool, self._epoch_ns)
         workers = self._options.workers
         loaded, feeds = self._loaded, self._feeds
         base = loaded.base.resolve()
@@ -251,8 +263,10 @@ class _Run:
                     self._leave_if_asked,
                     self._log,
                     None if telemetry is None else telemetry.so_far,
+                    self._limits.count,
                 )
                 TrialStages(run, index, name, backend, spool, happenings).run()
+            self._limits.raise_excess()
             if telemetry is not None:
                 telemetry.raise_failure()
         except (EngineError, EvidenceError, InterruptedRunError, SetUpError) as error:

@@ -26,7 +26,10 @@ class RunOptions:
         seal: The seal that plan, policy, release and feeds must agree with; None where nothing was sealed first.
         attempts: The log of attempts on that seal.
         stop_file: The run ends when this file appears, beside the one that the plan may name.
-        trust: Who may seal a plan.
+        order: The authority's test order as it was signed; None where the load stands on none.
+        trust: Who may sign it.
+        consent: Whether the load stands on the consent that the target serves.
+        consent_every_seconds: How often that is asked for again while the run is under way.
     """
 
     out: Path | None
@@ -39,4 +42,7 @@ class RunOptions:
     seal: bytes | None = None
     attempts: Path | None = None
     stop_file: Path | None = None
+    order: bytes | None = None
     trust: Trust | None = None
+    consent: bool = False
+    consent_every_seconds: float = 10.0

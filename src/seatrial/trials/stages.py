@@ -56,6 +56,7 @@ class Run:
         leave: Raises when the run is to end.
         log: Writes an event into the journal.
         telemetry: Returns the readings of the service's own figures in the trial so far; None where none are taken.
+        count: Counts the rows of a stage, before they go into the records.
     """
 
     loaded: LoadedPlan
@@ -68,6 +69,7 @@ class Run:
     leave: Callable[[], object]
     log: _Log
     telemetry: Callable[[], pl.DataFrame] | None = None
+    count: Callable[[], object] = lambda: None
 
 
 class TrialStages:
@@ -128,6 +130,7 @@ class TrialStages:
         from seatrial.verdict.stage import summarise_stage
 
         of = self._run
+        of.count()
         records = merge_stage(run.spools, of.workspace.records(self._index, self._name), of.epoch_ns)
         of.workspace.bring_in()
         log = stage_log(stage, run, None if prospect is None else prospect.found, of.epoch_ns)

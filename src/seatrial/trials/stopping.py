@@ -1,4 +1,4 @@
-"""Who may end a run before its plan is through: a person, a file that appears, the service itself.
+"""Who may end a run before its plan is through: a person, a file that appears, the service itself, its permission.
 
 The first Ctrl-C or SIGTERM stops the load and keeps the evidence, the second ends the program at once. While a fault is
 being mended or a tear-down is under way the next only ends that, and the one after it the program.
@@ -89,17 +89,23 @@ class Stops:
         signals: A person's wish.
         files: The run ends when one of them appears.
         said_by_service: What the service's stop address said, or None; never waits.
+        ended_by_permission: Why the load may not go on, or None; never waits.
 
     Raises:
         UsageError: one of the files is there already.
     """
 
     def __init__(
-        self, signals: StopSignals, files: Sequence[Path], said_by_service: Callable[[], str | None] = lambda: None
+        self,
+        signals: StopSignals,
+        files: Sequence[Path],
+        said_by_service: Callable[[], str | None] = lambda: None,
+        ended_by_permission: Callable[[], InterruptedRunError | None] = lambda: None,
     ) -> None:
         self.signals = signals
         self._files = tuple(files)
         self._said_by_service = said_by_service
+        self._ended_by_permission = ended_by_permission
         self._heads = stop_requests()
         self._reason: InterruptedRunError | None = None
         present = self._present()
@@ -123,7 +129,8 @@ class Stops:
         """Leave the run where it may be left.
 
         Raises:
-            InterruptedRunError: a person, a file or (TargetStoppedError) the service ends it.
+            InterruptedRunError: a person, a file, (TargetStoppedError) the service or (PermissionEndedError) the end of
+                its permission ends it.
         """
         reason = self.reason()
         if reason is not None:
@@ -138,6 +145,9 @@ class Stops:
         self.note(stop_requests() > self._heads)
         if self._reason is not None:
             return self._reason
+        ended = self._ended_by_permission()
+        if ended is not None:
+            return ended
         present = self._present()
         return None if present is None else InterruptedRunError("a stop file appeared", value=present, remedy=_KEPT)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeAlias
@@ -39,15 +39,16 @@ _LEAVE_SECONDS: Final = 0.5
 Figure: TypeAlias = tuple[float | None, Missing]
 
 
-def open_pages(plan: Plan, base: Path) -> dict[str, Page]:
+def open_pages(plan: Plan, base: Path, permitted: Collection[str] = ()) -> dict[str, Page]:
     """Return the addresses that the plan's telemetry is read from, by source; none where there is no telemetry.
 
-    What may be asked is what may be loaded: this machine, the target's host on any port, and what the plan's
-    authorisation names. The resolved addresses decide, and are the only ones that are asked. No proxy is used.
+    What may be asked is what may be loaded: this machine, the target's host on any port, and what the test order or
+    the consent names. The resolved addresses decide, and are the only ones that are asked. No proxy is used.
 
     Args:
         plan: The plan.
         base: Folder that names of files in the plan refer to.
+        permitted: ``host:port`` of everything that may be loaded, in lower case.
 
     Raises:
         NotAuthorisedError: an address is none of these.
@@ -67,21 +68,20 @@ def open_pages(plan: Plan, base: Path) -> dict[str, Page]:
                 value=source.prometheus,
                 remedy="Correct it, or the name service.",
             ) from error
-        _refuse_strangers(plan, name, found)
+        _refuse_strangers(plan, name, found, permitted)
         pages[name] = Page(source.prometheus, found)
     return pages
 
 
-def _refuse_strangers(plan: Plan, name: str, found: Target) -> None:
+def _refuse_strangers(plan: Plan, name: str, found: Target, permitted: Collection[str]) -> None:
     own = (urlsplit(plan.target).hostname or "").lower()
-    named = {target.lower() for target in plan.authorisation.targets} if plan.authorisation is not None else set()
-    if found.host.lower() == own or found.host_port.lower() in named:
+    if found.host.lower() == own or found.host_port.lower() in permitted:
         return
     if not all(is_loopback(at[0]) for _, at in found.addresses):
         raise NotAuthorisedError(
-            f"the telemetry {name} is beyond this machine and the plan does not show that it may be asked",
+            f"the telemetry {name} is beyond this machine and nothing shows that it may be asked",
             value=f"{found.host_port} ({', '.join(at[0] for _, at in found.addresses)})",
-            remedy=f"Add '{found.host_port}' to the targets of the plan's authorisation, as the owner granted it.",
+            remedy=f"Give a test order (--order) or a consent (--consent) with {found.host_port} among its targets.",
         )
 
 

@@ -63,6 +63,7 @@ _ENDINGS = {
     Ending.RECORDING_FAILED: "validity.recording_failed",
     Ending.TARGET_FAILED: "validity.target_failed",
     Ending.TARGET_STOPPED: "validity.target_stopped",
+    Ending.PERMISSION_ENDED: "validity.permission_ended",
     Ending.SET_UP_FAILED: "validity.set_up_failed",
     Ending.HAPPENING_FAILED: "validity.happening_failed",
 }

@@ -1,8 +1,7 @@
-"""The target as sockets see it: addresses, the way there, the name to prove, and whether it may be loaded."""
+"""The target as sockets see it: addresses, the way there, the name to prove, and whether it is this machine."""
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,11 @@ from urllib.parse import urlsplit
 
 from seatrial.engine.http.sources import Address, fitting
 from seatrial.engine.http.tls import tls_context
-from seatrial.errors import NotAuthorisedError, TargetError
-from seatrial.model.plan import Authorisation, Plan
+from seatrial.errors import TargetError
+from seatrial.model.plan import Plan
+from seatrial.model.reach import Beyond, beyond_loopback, is_loopback
 
-__all__ = ["Proxy", "Target", "check_authorised", "is_loopback", "resolve", "tls_context"]
+__all__ = ["Proxy", "Target", "is_loopback", "resolve", "tls_context"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -78,6 +78,13 @@ class Target:
     def host_port(self) -> str:
         """Return ``host:port``, an IPv6 address in brackets."""
         return _host_port(self.host, self.port)
+
+    @property
+    def beyond(self) -> tuple[Beyond, ...]:
+        """Return what of it lies beyond this machine, and so needs somebody's word before it is loaded."""
+        url = f"{'https' if self.tls else 'http'}://{self.host_port}"
+        proxy = None if self.proxy is None else f"http://{self.proxy.authority}"
+        return beyond_loopback(url, proxy, [at[0] for _, at in self.addresses])
 
     @property
     def prefix(self) -> str:
@@ -153,54 +160,3 @@ def _addresses(host: str, port: int, key: str) -> tuple[Address, ...]:
             f"the {key}'s name does not resolve ({error})", value=host, remedy=f"Correct '{key}' or the name service."
         ) from error
     return tuple(dict.fromkeys((int(family), (str(at[0]), int(at[1]))) for family, _, _, _, at in found))
-
-
-def check_authorised(target: Target, authorisation: Authorisation | None, peak_rate: float) -> None:
-    """Refuse a target that may not be loaded.
-
-    Loopback (127.0.0.0/8, ::1) needs nobody's word: it is the tester's own machine. The resolved addresses decide
-    and not the name, so a name that turns out to point elsewhere is refused too.
-
-    A proxy carries the load, so it needs a word as a target does. What it makes of the target's name is not known
-    here: through a proxy only an address of this machine written as such (or ``localhost``, RFC 6761, 6.3), with the
-    proxy on this machine too, counts as loopback.
-
-    Raises:
-        NotAuthorisedError: the target or the proxy is not loopback and the plan's authorisation does not name its
-            host and port, or the plan offers more than it permits.
-    """
-    here = all(is_loopback(at[0]) for _, at in target.addresses)
-    addresses = ", ".join(at[0] for _, at in target.addresses)
-    wanted: list[tuple[str, str, str]] = []
-    if target.proxy is None:
-        if not here:
-            wanted.append(("target is beyond this machine", target.host_port, f" ({addresses})"))
-    else:
-        if not here:
-            wanted.append(("proxy is beyond this machine", target.proxy.authority, f" ({addresses})"))
-        if not here or not is_loopback(target.host):
-            wanted.append(("target is resolved by the proxy", target.host_port, ""))
-    if not wanted:
-        return
-    named = {name.lower() for name in authorisation.targets} if authorisation else set()
-    for what, where, at in wanted:
-        if authorisation is None or where.lower() not in named:
-            raise NotAuthorisedError(
-                f"the {what} and the plan does not show that it may be loaded",
-                value=f"{where}{at}",
-                remedy=f"Add 'authorisation' to the plan with '{where}' among its targets, as the owner granted it.",
-            )
-    if authorisation is not None and peak_rate > authorisation.max_rate * (1 + 1e-9):
-        raise NotAuthorisedError(
-            f"the plan offers more than the authorisation {authorisation.reference} permits",
-            value=f"{peak_rate:g}/s > {authorisation.max_rate:g}/s",
-            remedy="Lower the trials' levels, give users a ramp and pacing, or have the authorisation raised.",
-        )
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether ``host`` is ``localhost`` or an address of loopback. No name is resolved."""
-    try:
-        return host.lower() == "localhost" or ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
