@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH_SETTINGS = ONLY="$(ONLY)" SECONDS="$(SECONDS)" REPEATS="$(REPEATS)" FREEZE="$(FREEZE)" SESSIONS="$(SESSIONS)" \
-	HELD="$(HELD)" ASSESS="$(ASSESS)" REMARK="$(REMARK)" COMMITTED="$(COMMITTED)" RESULTS="$(RESULTS)"
+	HELD="$(HELD)" ASSESS="$(ASSESS)" VERIFY="$(VERIFY)" REMARK="$(REMARK)" COMMITTED="$(COMMITTED)" RESULTS="$(RESULTS)"
 
 .PHONY: help demo test check bench profile bench-tools fuzz truth format clean
 

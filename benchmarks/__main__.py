@@ -1,9 +1,10 @@
 """``python -m benchmarks``: run every generator that is installed, print the tables, write the results.
 
 The environment shortens it: ``ONLY=wrk,locust,ours``, ``SECONDS=5``, ``REPEATS=3``, ``FREEZE=3`` (seconds; 0 leaves the
-drill out), ``SESSIONS=100000``, ``HELD=20000``, ``ASSESS=100000000``, ``PARTS=speed,lag,...`` (``benchmarks.parts``;
-all but ``profile`` where left out); and it tells it more: ``REMARK="what else the machine was doing"``, ``COMMITTED=1``
-(ours as of the last commit instead of the working tree), ``RESULTS=folder`` (instead of ``benchmarks/results``).
+drill out), ``SESSIONS=100000``, ``HELD=20000``, ``ASSESS=100000000``, ``VERIFY=1000000000``, ``PARTS=speed,lag,...``
+(``benchmarks.parts``; all but ``profile`` where left out); and it tells it more: ``REMARK="what else the machine was
+doing"``, ``COMMITTED=1`` (ours as of the last commit instead of the working tree), ``RESULTS=folder`` (instead of
+``benchmarks/results``).
 """
 
 from __future__ import annotations
@@ -130,6 +131,7 @@ def main() -> int:
         parts, names = _chosen("PARTS", tuple(PARTS), ON_REQUEST), _chosen("ONLY", tuple(TOOLS))
         counts = _bounded("SESSIONS", 100_000, 1_000, 400_000), _bounded("HELD", 20_000, 100, 25_000)
         counts = *counts, _bounded("ASSESS", 10_000_000, 1_000_000, 100_000_000)
+        counts = *counts, _bounded("VERIFY", 1_000_000_000, 10_000_000, 4_000_000_000)
         document, tools = _document(settings, names, parts)
         # The harness shares the server's core, which is the idle one whenever a generator is at its limit.
         os.sched_setaffinity(0, {settings.server_core})

@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.servers import ROOT, BenchError
 from benchmarks.tools import ours_command
 
-__all__ = ["SIZES", "assess"]
+__all__ = ["SIZES", "assess", "measure", "timed"]
 
 SIZES = (1_000_000, 10_000_000)
 """Records of the bundles that are always assessed."""
@@ -73,12 +73,27 @@ def measure(source: Path, bundle: Path, cores: Sequence[int]) -> Row:
     Raises:
         BenchError: it gave none, or not in 15 minutes.
     """
+    row, output = timed(source, ["assess", str(bundle), "--json"], cores)
+    try:
+        document = json.loads(output)
+    except ValueError as error:
+        raise BenchError(f"assess gave no verdict and ended with {row['exit_code']}") from error
+    intended = sum(stage["intended"] for trial in document["trials"] for stage in trial["stages"])
+    return row | {
+        "verdict": document["verdict"],
+        "judged": intended,
+        "command": ["seatrial", "assess", "bundle", "--json"],
+    }
+
+
+def timed(source: Path, words: Sequence[str], cores: Sequence[int]) -> tuple[Row, bytes]:
+    """Run a command of ours in a process of its own; return what it took, by the kernel's figures, and what it said."""
     command, environment = ours_command("seatrial.cli.main", source)
-    words = [shutil.which("taskset") or "taskset", "-c", ",".join(map(str, cores)), *command, "assess", str(bundle)]
+    pinned = [shutil.which("taskset") or "taskset", "-c", ",".join(map(str, cores)), *command, *words]
     with tempfile.TemporaryFile() as output:
         began_s = time.monotonic()
         process = subprocess.Popen(
-            [*words, "--json"], env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=output,
+            pinned, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=output,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
         while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
@@ -89,16 +104,10 @@ def measure(source: Path, bundle: Path, cores: Sequence[int]) -> Row:
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
-        try:
-            document = json.loads(output.read())
-        except ValueError as error:
-            raise BenchError(f"assess gave no verdict and ended with {process.returncode}") from error
-    intended = sum(stage["intended"] for trial in document["trials"] for stage in trial["stages"])
-    return {
-        "wall_s": wall_s,
-        "cpu_s": used.ru_utime + used.ru_stime,
-        "peak_bytes": used.ru_maxrss * 1024,
-        "verdict": document["verdict"],
-        "judged": intended,
-        "command": ["seatrial", "assess", "bundle", "--json"],
-    }
+        row = {
+            "wall_s": wall_s,
+            "cpu_s": used.ru_utime + used.ru_stime,
+            "peak_bytes": used.ru_maxrss * 1024,
+            "exit_code": process.returncode,
+        }
+        return row, output.read()

@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from seatrial.authoring.yaml_plan import read_plan
+from seatrial.evidence.canonical import canonical_bytes, sha256_hex
 from seatrial.model.health import HEALTH_COLUMNS
 from seatrial.model.journal import Event, EventKind
 from seatrial.model.plan import Plan, plan_document, trial_slug
@@ -34,7 +36,6 @@ __all__ = ["STEPS", "make_bundle"]
 Int64 = npt.NDArray[np.int64]
 
 STEPS = 3
-_DIGEST = "5e" * 32
 _HOLD_S = 3_600
 _STARTED_NS = 2 * SECOND
 _LAG_NS, _THINK_NS = 200_000, 1500 * MS
@@ -57,15 +58,15 @@ _LIMITS = (
 )
 
 
-def plan_for(records: int) -> Plan:
-    """Return a plan of one load trial of an hour that leaves about so many records."""
+def plan_source_for(records: int) -> bytes:
+    """Return the source of a plan of one load trial of an hour that leaves about so many records."""
     steps = [{"get": f"/{name}", "name": name} for name in ("list", "seats", "book")]
     thinking = [steps[0], {"pause": "1500ms"}, steps[1], {"pause": "1500ms"}, steps[2]]
     document: dict[str, Any] = {"seatrial": 1, "title": "made", "target": "http://127.0.0.1:1"}
     document["demand"] = {"peak": f"{records / STEPS / _HOLD_S:.6f}/s"}
     document["journeys"] = {"reserve": {"steps": thinking}}
     document["trials"] = [{"kind": "load", "at": "1 P", "for": f"{_HOLD_S}s", "objectives": list(_LIMITS)}]
-    return Plan.model_validate(document)
+    return json.dumps(document).encode()  # JSON is YAML
 
 
 @dataclass(slots=True)
@@ -93,7 +94,8 @@ def make_bundle(folder: Path, records: int) -> int:
         folder: Where; must not exist.
         records: Wanted.
     """
-    plan = plan_for(records)
+    source = plan_source_for(records)
+    plan, digest = read_plan(source, "plan.yaml"), sha256_hex(source)
     stage = plan.trials[0].stages(0, plan)[0]
     slug = trial_slug(0, plan.trial_names()[0])
     parts = folder / "records" / slug
@@ -103,7 +105,7 @@ def make_bundle(folder: Path, records: int) -> int:
     tally = _Tally(np.zeros(seconds, np.int64), np.zeros(seconds, np.int64))
     pending: list[pl.DataFrame] = []
     number = 0
-    for frame in _in_order(plan, stage, tally):
+    for frame in _in_order(plan, digest, stage, tally):
         pending.append(frame)
         if sum(map(len, pending)) >= PART_ROWS:
             ready = pl.concat(pending)
@@ -113,7 +115,8 @@ def make_bundle(folder: Path, records: int) -> int:
     for ready in [pl.concat(pending)]:
         if len(ready):
             _part(parts, number, ready)
-    _rest(folder, plan, slug, stage, tally)
+    (folder / "plan.yaml").write_bytes(source)
+    _rest(folder, plan, digest, stage, tally)
     return tally.records
 
 
@@ -123,12 +126,12 @@ def _part(folder: Path, number: int, ready: pl.DataFrame) -> tuple[int, pl.DataF
     return number + 1, ready[PART_ROWS:]
 
 
-def _in_order(plan: Plan, stage: Stage, tally: _Tally) -> Iterator[pl.DataFrame]:
+def _in_order(plan: Plan, digest: str, stage: Stage, tally: _Tally) -> Iterator[pl.DataFrame]:
     """Yield the records by intended start; what later sessions may come before is kept back."""
     rng = np.random.default_rng(4)
     kept = pl.DataFrame(schema=RECORD_SCHEMA)
     level = 0.0
-    for session, at_ns in _arrivals(plan, stage):
+    for session, at_ns in _arrivals(plan, digest, stage):
         frame, level = _records(rng, session, _STARTED_NS + at_ns, level, tally)
         kept = pl.concat([kept, frame]).sort(*_ORDER)
         whole = int(kept["intended_ns"].search_sorted(_STARTED_NS + int(at_ns[-1]), side="left"))
@@ -137,9 +140,9 @@ def _in_order(plan: Plan, stage: Stage, tally: _Tally) -> Iterator[pl.DataFrame]
     yield kept
 
 
-def _arrivals(plan: Plan, stage: Stage) -> Iterator[tuple[Int64, Int64]]:
+def _arrivals(plan: Plan, digest: str, stage: Stage) -> Iterator[tuple[Int64, Int64]]:
     gathered: list[tuple[Int64, Int64]] = []
-    for block in Schedule(_DIGEST, plan.seed, stage, plan.weights).blocks():
+    for block in Schedule(digest, plan.seed, stage, plan.weights).blocks():
         gathered.append((block.session, block.at_ns))
         if sum(len(session) for session, _ in gathered) >= _SESSIONS_AT_ONCE:
             yield np.concatenate([s for s, _ in gathered]), np.concatenate([a for _, a in gathered])
@@ -195,8 +198,9 @@ def _frame(
     return frame.with_columns(never).cast(dict(RECORD_SCHEMA))
 
 
-def _rest(folder: Path, plan: Plan, slug: str, stage: Stage, tally: _Tally) -> None:
+def _rest(folder: Path, plan: Plan, digest: str, stage: Stage, tally: _Tally) -> None:
     """Write all but the records: health rows that know of every session, and the story."""
+    slug = trial_slug(0, plan.trial_names()[0])
     end_ns = _STARTED_NS + stage.profile.duration_ns
     drained_ns = max(end_ns, tally.last_ns)
     at = np.arange(_STARTED_NS // SECOND, drained_ns // SECOND + 2)
@@ -219,10 +223,10 @@ def _rest(folder: Path, plan: Plan, slug: str, stage: Stage, tally: _Tally) -> N
     documents = {
         "plan.json": plan_document(plan),
         "policy.json": Policy.model_validate(_POLICY).as_document(),
-        "environment.json": {"plan_digest": _DIGEST},
+        "environment.json": {"plan_digest": digest},
     }
     for name, document in documents.items():
-        (folder / name).write_text(json.dumps(document))
+        (folder / name).write_bytes(canonical_bytes(document))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from benchmarks.servers import BenchError
 from benchmarks.starting import start
 from benchmarks.tools import TOOLS, Tool
 from benchmarks.trials import Bench
+from benchmarks.verifying import verify
 
 __all__ = ["ON_REQUEST", "PARTS", "Context", "take"]
 
@@ -34,6 +35,7 @@ class Context:
         sessions: How many think at once in ``sessions``.
         held: How many connections are held in ``connections``.
         assessed: Records of the largest bundle in ``assess``.
+        verified: Bytes of the larger bundle in ``verify``.
         flame_graph: Where ``profile`` draws.
     """
 
@@ -45,6 +47,7 @@ class Context:
     sessions: int
     held: int
     assessed: int
+    verified: int
     flame_graph: Path
 
     def able(self, kind: str) -> list[Tool]:
@@ -127,6 +130,11 @@ def _assess(context: Context) -> None:
     context.document["assess"] = assess(runner.source, context.assessed, runner.settings.cores, context.say)
 
 
+def _verify(context: Context) -> None:
+    runner = context.runner
+    context.document["verify"] = verify(runner.source, context.verified, runner.settings.cores, context.say)
+
+
 def _profile(context: Context) -> None:
     saturation = context.bench.saturated(TOOLS["ours"], "journey", False)
     context.document["profile"] = profile(context.runner, saturation, context.flame_graph, context.say)
@@ -144,12 +152,15 @@ PARTS: dict[str, Callable[[Context], None]] = {
     "start": _start,
     "scaling": _scaling,
     "assess": _assess,
+    "verify": _verify,
     "profile": _profile,
 }
 ON_REQUEST = frozenset({"profile"})
 """Taken only where ``PARTS`` names them."""
 
-_OF_OURS = frozenset({"lag", "handshakes", "sessions", "connections", "start", "scaling", "assess", "profile"})
+_OF_OURS = frozenset(
+    {"lag", "handshakes", "sessions", "connections", "start", "scaling", "assess", "verify", "profile"}
+)
 
 
 def take(context: Context, names: list[str], save: Callable[[], object]) -> None:

@@ -102,6 +102,8 @@ def _sections(document: Row) -> list[str]:
         parts += ["## From the command to the first request\n", *tables.start_lines(found)]
     if rows := document.get("assess"):
         parts += ["## seatrial assess, all cores\n", tables.table(tables.ASSESS_HEAD, tables.assess_rows(rows))]
+    if rows := document.get("verify"):
+        parts += ["## seatrial verify, all cores\n", tables.table(tables.VERIFY_HEAD, tables.verify_rows(rows))]
     if found := document.get("scaling"):
         parts += ["## Two workers against one\n", *tables.scaling_lines(found)]
     return parts

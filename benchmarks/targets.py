@@ -144,10 +144,28 @@ def _assessments(document: Row) -> list[Target]:
     ]
 
 
+def _verifications(document: Row) -> list[Target]:
+    rows: list[Row] = document.get("verify") or [{}, {}]
+    tenth, whole = rows
+    of_a_gigabyte = whole if whole.get("bundle_bytes", 0) >= 0.95e9 else {}
+    grown = _maybe(lambda: of_a_gigabyte["peak_bytes"] / tenth["peak_bytes"])
+    return [
+        Target("verify a bundle of 1 GB: time", 20, True, _maybe(lambda: of_a_gigabyte["wall_s"]), "s"),
+        Target("verify a bundle of 1 GB: memory against 0.1 GB", 1.5, True, grown, "×", 2),
+    ]
+
+
 def _of_ours(rows: list[Row]) -> Row:
     return next((row for row in rows if row["tool"] == "ours"), {})
 
 
 def targets(document: Row) -> list[Target]:
     """Return every figure that is asked for, with what this run measured of it."""
-    return [*_speeds(document), *_times(document), *_sizes(document), *_truths(document), *_assessments(document)]
+    return [
+        *_speeds(document),
+        *_times(document),
+        *_sizes(document),
+        *_truths(document),
+        *_assessments(document),
+        *_verifications(document),
+    ]
