@@ -22,6 +22,27 @@ if TYPE_CHECKING:
 __all__ = ["default_workers", "exit_code", "log_beside", "print_result", "read_release", "register", "stop_at_once"]
 
 
+_StopFile = Annotated[
+    Path | None, typer.Option(help="End the run when this file appears; what was recorded is judged and sealed.")
+]
+_Seal = Annotated[
+    Path | None, typer.Option(help="What plan seal wrote; anything else than what was sealed is refused.")
+]
+_Attempts = Annotated[
+    Path | None, typer.Option(help="Log of attempts on the seal; attempts.jsonl beside it where left out.")
+]
+_Order = Annotated[
+    Path | None, typer.Option(help="The authority's test order, which permits a target beyond loopback.")
+]
+_Consent = Annotated[
+    bool, typer.Option("--consent", help="Load what the target's own consent permits; it is asked for first.")
+]
+_Live = Annotated[
+    str | None,
+    typer.Option(help="Tell of the run in JSON lines, one a second, in a new file or a FIFO; - for standard output."),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("run")(run)
@@ -38,30 +59,15 @@ def run(
     calibration: Annotated[
         Path | None, typer.Option(help="What seatrial calibrate wrote on this machine; cited in the evidence.")
     ] = None,
-    stop_file: Annotated[
-        Path | None, typer.Option(help="End the run when this file appears; what was recorded is judged and sealed.")
-    ] = None,
-    seal: Annotated[
-        Path | None, typer.Option(help="What plan seal wrote; anything else than what was sealed is refused.")
-    ] = None,
-    attempts: Annotated[
-        Path | None, typer.Option(help="Log of attempts on the seal; attempts.jsonl beside it where left out.")
-    ] = None,
-    order: Annotated[
-        Path | None, typer.Option(help="The authority's test order, which permits a target beyond loopback.")
-    ] = None,
-    consent: Annotated[
-        bool, typer.Option("--consent", help="Load what the target's own consent permits; it is asked for first.")
-    ] = False,
+    stop_file: _StopFile = None,
+    seal: _Seal = None,
+    attempts: _Attempts = None,
+    order: _Order = None,
+    consent: _Consent = False,
     trust: Annotated[Path | None, typer.Option(help="Trust file: who may seal plans and sign test orders.")] = None,
     trust_python: Annotated[bool, typer.Option(help="Let the plan run its author's Python journeys.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    live: Annotated[
-        str | None,
-        typer.Option(
-            help="Tell of the run in JSON lines, one a second, in a new file or a FIFO; - for standard output."
-        ),
-    ] = None,
+    live: _Live = None,
 ) -> None:
     """Run a plan's trials, judge them and seal the evidence."""
     from seatrial.authoring.policies import load_policy

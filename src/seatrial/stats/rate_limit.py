@@ -1,9 +1,10 @@
 """Whether requests came faster than a limit allows, and by how much chance alone would have it.
 
 Arrivals of a Poisson process of mean rate r exceed r in about every other second, so no single second can be held
-against a limit. Over a window of w seconds at most ``r w + max(10 %, 5 sqrt(r w))`` requests are let pass: five
-standard deviations of the Poisson count (its variance is its mean), which chance alone exceeds in fewer than one window
-in 100,000 at the limit itself.
+against a limit. Over a window of w seconds, m = r w being the mean, at most ``m + max(m/10, 5 sqrt(m) + 25/6)`` requests
+are let pass. By Bernstein's inequality a Poisson count exceeds ``m + sqrt(2 m x) + x/3`` with probability exp(-x) at the
+most (Boucheron, Lugosi, Massart: Concentration Inequalities, 2013, section 2.8); here x is 12.5, so that chance alone
+exceeds it in fewer than four windows of a million at the limit itself.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ WINDOWS: Final = (2, 10, 60)
 """Lengths in seconds; a burst shows in the first, a rate a little too high in the last."""
 
 _SHARE: Final = 0.1
-_DEVIATIONS: Final = 5.0
+_EXPONENT: Final = 12.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Excess:
 def allowed(per_second: float, seconds: int) -> float:
     """Return how many requests may be in ``seconds``, for a limit per second."""
     mean = per_second * seconds
-    return mean + max(_SHARE * mean, _DEVIATIONS * math.sqrt(mean))
+    return mean + max(_SHARE * mean, math.sqrt(2 * mean * _EXPONENT) + _EXPONENT / 3)
 
 
 def excess(counts: npt.NDArray[np.int64], per_second: float) -> Excess | None:

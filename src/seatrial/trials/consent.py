@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from seatrial.authoring.yaml_plan import LoadedPlan
 from seatrial.clock import Clock
 from seatrial.engine.errand import Errand
 from seatrial.engine.http.target import Target
@@ -114,9 +115,8 @@ class ConsentWatch:
     answer (or status 429 or 5xx) came three times in a row.
 
     Args:
-        plan: For everything that requests have in common.
+        loaded: The plan, for everything that requests have in common.
         target: Where requests go.
-        base: Folder that names in the plan refer to.
         permission: What the load stands on.
         limits: Told of whatever changed.
         clock: Wall-clock time.
@@ -125,15 +125,14 @@ class ConsentWatch:
 
     def __init__(
         self,
-        plan: Plan,
+        loaded: LoadedPlan,
         target: Target,
-        base: Path,
         permission: Permission | None,
         limits: Limits,
         clock: Clock,
         options: RunOptions,
     ) -> None:
-        self._plan, self._target, self._base = plan, target, base
+        self._plan, self._target, self._base = loaded.plan, target, loaded.base.resolve()
         self._permission, self._limits, self._clock = permission, limits, clock
         self._every = options.consent_every_seconds
         self._is_on = permission is not None and permission.kind == "consent"

@@ -91,8 +91,7 @@ def execute(
         new_backend: Makes the workers of one trial.
         observer: Told of everything.
         clock: Wall-clock time, for provenance.
-        stop_at_once: Called at the second Ctrl-C or SIGTERM. It should not return; KeyboardInterrupt follows where it
-            does.
+        stop_at_once: Called at the second Ctrl-C or SIGTERM; KeyboardInterrupt follows where it returns.
 
     Raises:
         UsageError: journeys in Python without trust, no workers, an unusable output folder, a stop file that is
@@ -120,9 +119,8 @@ def execute(
             limits = Limits(permission)
             run = _Run(loaded, policy, options, new_backend, observer, workspace, pages, limits)
             if run.begin(feeds, target, clock, permission, sealed) and not isinstance(target, TargetError):
-                base = loaded.base.resolve()
-                consent = ConsentWatch(loaded.plan, target, base, permission, limits, clock, options)
-                with consent, TargetWatch(loaded.plan, target, base) as watch:
+                consent = ConsentWatch(loaded, target, permission, limits, clock, options)
+                with consent, TargetWatch(loaded.plan, target, loaded.base.resolve()) as watch:
                     run.all_trials(target, Stops(signals, files, watch.said, limits.ending), watch)
             workspace.close()
             result = close_bundle(folder, workspace.chain, run.ending, options.signers, clock)

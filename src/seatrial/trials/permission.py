@@ -280,6 +280,12 @@ def _ordered(document: bytes, options: RunOptions, asked: Asked, clock: Clock) -
     except EvidenceError as error:
         raise NotAuthorisedError(error.what, value=error.value, remedy=error.remedy) from error
     refuse_testers(order.testers, asked)
+    if order.plan_seal is not None and (options.seal is None or sha256_hex(options.seal) != order.plan_seal):
+        raise NotAuthorisedError(
+            "the order permits runs under one seal of the plan, and this is not it",
+            value=order.plan_seal,
+            remedy="Give the seal that the order names as --seal.",
+        )
     refuse_beyond(order.terms, asked, now, asked.length_ns)
     who = f"test order {order.order_id}, case {order.case}"
     return Permission("order", document, who, order.terms, order.abort_contact, asked, now, now_ns)

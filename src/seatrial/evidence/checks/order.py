@@ -16,6 +16,7 @@ from seatrial.evidence.canonical import parse_rfc3339, sha256_hex
 from seatrial.evidence.checks.base import CannotRunError, Check, NotApplicableError, listed
 from seatrial.evidence.consent import CONSENT, parse_consent
 from seatrial.evidence.order import ORDER, read_order
+from seatrial.evidence.plan_seal import SEAL
 from seatrial.evidence.terms import Terms
 from seatrial.model.reach import Beyond, beyond_loopback, is_loopback
 
@@ -29,7 +30,6 @@ __all__ = ["MOST_LATE_SECONDS", "load_was_authorised"]
 MOST_LATE_SECONDS: Final = 5
 """A run looks for the window's end about once a second; what its workers send until they hear of it is let pass."""
 
-_SEAL = "seal.json"
 _MOST_NS = 2**53
 _SOURCE = "Do not rely on this load: ask the tester for the permission that it stood on."
 
@@ -142,7 +142,7 @@ def _by_another(check: Check, given: _Given) -> Sequence[str]:
     if given.testers and not (sealed and sealed <= set(given.testers)):
         problems.append("the bundle is not sealed by the keys that the permission names")
     if given.seal is not None:
-        entry = listed(check).entry(_SEAL)
+        entry = listed(check).entry(SEAL)
         if entry is None or entry.sha256 != given.seal:
             problems.append("the run was not made under the plan's seal that the order names")
     return problems
