@@ -26,7 +26,7 @@ from seal_desk import call, lay_desk
 
 from seatrial.confirmation.confirm import ConfirmationRequest, confirm, countersign
 from seatrial.confirmation.gate import decide
-from seatrial.confirmation.revocation import next_list, read_list
+from seatrial.confirmation.revocation import cosign_list, next_list, read_list
 from seatrial.confirmation.statement import Ruling, months_after
 from seatrial.errors import KeyFileError, SignatureError, UsageError
 from seatrial.evidence.canonical import canonical_bytes
@@ -97,9 +97,22 @@ def test_a_revocation_list_needs_as_many_officers(good):
         return next_list(None, [], signer, trust=TWO, now=NOW, expires_at=until, cosigners=cosigners)
 
     assert read_list(listed(OFFICER_SIGNER, SECOND_SIGNER), TWO).sequence == 1
-    for signers in ([OFFICER_SIGNER], [OFFICER_SIGNER, OFFICER_SIGNER]):
+    for signers in ([OFFICER_SIGNER, OFFICER_SIGNER], [OFFICER_SIGNER, SECOND_SIGNER, THIRD_SIGNER]):
         with pytest.raises(SignatureError, match="by 2 confirming officers"):
             listed(*signers)
+    one = listed(OFFICER_SIGNER)
+    with pytest.raises(SignatureError, match="only 1 of 2"):
+        read_list(one, TWO)
+    assert read_list(cosign_list(one, SECOND_SIGNER, TWO, NOW + timedelta(days=1)), TWO).sequence == 1
+    whole = cosign_list(one, THIRD_SIGNER, TWO, NOW)
+    for envelope, signer, now, said in (
+        (one, OFFICER_SIGNER, NOW, "has signed already"),
+        (whole, SECOND_SIGNER, NOW, "all the signatures"),
+        (one, REVIEWER_SIGNER, NOW, "by a confirming officer"),
+        (one, SECOND_SIGNER, NOW + timedelta(days=7), "expired"),
+    ):
+        with pytest.raises(SignatureError, match=said):
+            cosign_list(envelope, signer, TWO, now)
     hats = Trust((OFFICER_KEY, replace(SECOND_KEY, name=OFFICER_KEY.name)))
     with pytest.raises(SignatureError, match="each once"):
         week = {"now": NOW, "expires_at": NOW + timedelta(days=7)}
@@ -152,7 +165,10 @@ def test_the_command_line_states_thresholds_and_adds_signatures_until_they_are_m
         call("confirm", *given_files, "--add-signature", "c.json", "--key", key)
     assert call(*gate).startswith("ALLOW")
     revoke = ("revoke", "--trust", "two.json", "--key", "second.pem", "--out", "r.json")
-    with pytest.raises(SignatureError, match="1 of 2"):
-        call(*revoke)
-    call(*revoke, "--key", "confirming-officer.pem")
+    assert "only 1 of 2 holders" in call(*revoke)
+    call(*gate, "--revocations", "r.json", expect=1)
+    adding = ("revoke", "--trust", "two.json", "--out", "r.json", "--add-signature", "r.json")
+    with pytest.raises(UsageError, match="nothing new"):
+        call(*adding, "--key", "confirming-officer.pem", "--reason", "late")
+    assert "not count" not in call(*adding, "--key", "confirming-officer.pem")
     call(*gate, "--revocations", "r.json")

@@ -134,11 +134,12 @@ def revoke(
     reason: Annotated[str, typer.Option(help="Why, as a sentence.")] = "",
     previous: Annotated[Path | None, typer.Option("--list", help="The current list; none starts one.")] = None,
     expires: Annotated[str, typer.Option(help="RFC 3339; default: in 7 days.")] = "",
+    add_signature: Annotated[Path | None, typer.Option(help="List to sign as a further officer.")] = None,
 ) -> None:
     """Revoke a confirmation: write the next edition of the revocation list."""
     from datetime import timedelta
 
-    from seatrial.confirmation.revocation import Revocation, next_list, read_list
+    from seatrial.confirmation.revocation import Revocation, cosign_list, next_list, read_list
     from seatrial.confirmation.statement import parse_confirmation
     from seatrial.errors import UsageError
     from seatrial.evidence.canonical import read_document, sha256_hex
@@ -146,6 +147,12 @@ def revoke(
     from seatrial.evidence.keys import load_trust
 
     trusted, now = load_trust(trust), now_utc()
+    first, *others = [signer_of(path) for path in key]
+    if add_signature is not None:
+        if confirmation is not None or reason or previous is not None or expires or others:
+            raise UsageError("--add-signature takes one --key and nothing new", remedy="It signs what stands there.")
+        _write_list(out, cosign_list(read_document(add_signature), first, trusted, now), trusted)
+        return
     if (confirmation is None) != (not reason.strip()):
         raise UsageError("a revocation takes a confirmation and --reason, a renewal neither", remedy="Give both.")
     if previous is None and out.exists():
@@ -162,11 +169,19 @@ def revoke(
         entries.append(Revocation(digest, reason, now))
     current = None if previous is None else read_list(read_document(previous), trusted)
     until = time_of(expires, "--expires") or now + timedelta(days=7)
-    first, *others = [signer_of(path) for path in key]
     envelope = next_list(current, entries, first, trust=trusted, now=now, expires_at=until, cosigners=others)
+    _write_list(out, envelope, trusted)
+
+
+def _write_list(out: Path, envelope: bytes, trust: Trust) -> None:
+    """Write a revocation list and say whether it counts yet."""
+    from seatrial.confirmation.revocation import signed_so_far
+
     write_file(out, envelope)
-    written = read_list(envelope, trusted)
+    written, lacks = signed_so_far(envelope, trust)
     typer.echo(f"revocation list number {written.sequence}: {len(written.entries)} revoked")
+    for problem in lacks:
+        typer.echo(f"it does not count yet: {problem}")
 
 
 def _print(written: Confirmation) -> None:

@@ -22,12 +22,12 @@ from typing import Any
 from seatrial.clock import to_rfc3339
 from seatrial.errors import EnvelopeError, EvidenceError, SignatureError
 from seatrial.evidence.canonical import canonical_bytes, is_sha256_hex, parse_rfc3339, sha256_hex
-from seatrial.evidence.envelope import sign, verify
+from seatrial.evidence.envelope import add_signature, sign, verify
 from seatrial.evidence.intoto import Statement, parse_statement
-from seatrial.evidence.keys import CONFIRMING_OFFICER, Signer, Trust
+from seatrial.evidence.keys import CONFIRMING_OFFICER, Signer, Trust, TrustedKey
 from seatrial.model.release import Subject
 
-__all__ = ["REVOCATIONS_TYPE", "Revocation", "RevocationList", "next_list", "read_list"]
+__all__ = ["REVOCATIONS_TYPE", "Revocation", "RevocationList", "cosign_list", "next_list", "read_list", "signed_so_far"]
 
 REVOCATIONS_TYPE = "urn:seatrial:revocations:v1"
 _SOURCE = "Fetch the authority's current revocation list."
@@ -114,8 +114,26 @@ def read_list(envelope: bytes, trust: Trust) -> RevocationList:
         EnvelopeError: Malformed, of another type, or with an unknown field.
         SignatureError: Not signed by a confirming officer whose key was valid when it was issued.
     """
+    listed, problems = signed_so_far(envelope, trust)
+    if problems:
+        raise SignatureError("the revocation list is not properly signed", value="; ".join(problems), remedy=_SOURCE)
+    return listed
+
+
+def signed_so_far(envelope: bytes, trust: Trust) -> tuple[RevocationList, tuple[str, ...]]:
+    """Read a list that may still lack signatures, and say what they lack; only :func:`read_list` makes it count.
+
+    Raises:
+        EnvelopeError: Malformed, of another type, or with an unknown field.
+        SignatureError: No trusted key signed it.
+    """
     verified = verify(envelope, trust)
-    statement = parse_statement(verified.payload, REVOCATIONS_TYPE)
+    listed = _parse(verified.payload)
+    return listed, verified.problems({CONFIRMING_OFFICER}, listed.issued_at)
+
+
+def _parse(payload: bytes) -> RevocationList:
+    statement = parse_statement(payload, REVOCATIONS_TYPE)
     predicate = statement.predicate
     if predicate.keys() != _FIELDS or not isinstance(predicate["entries"], list):
         raise EnvelopeError("the revocation list has fields missing or unknown", remedy=_SOURCE)
@@ -134,9 +152,6 @@ def read_list(envelope: bytes, trust: Trust) -> RevocationList:
         raise EnvelopeError(e.what, value=e.value, remedy=_SOURCE) from e
     if listed.to_statement().subjects != statement.subjects:
         raise EnvelopeError("the revocation list's subject is not its entries", remedy=_SOURCE)
-    problems = verified.problems({CONFIRMING_OFFICER}, listed.issued_at)
-    if problems:
-        raise SignatureError("the revocation list is not properly signed", value="; ".join(problems), remedy=_SOURCE)
     return listed
 
 
@@ -168,28 +183,20 @@ def next_list(
         trust: Must hold that key, valid now.
         now: The time of issue, with a zone.
         expires_at: When this edition stops to say anything.
-        cosigners: Further confirming officers, where the trust file asks for more than one.
+        cosigners: Further confirming officers, where the trust file asks for more than one; they may also sign later,
+            with :func:`cosign_list`. The list counts only when all have signed.
 
     Raises:
         EnvelopeError: It would expire before it is issued.
-        SignatureError: A key is not a confirming officer's, or not valid now, or too few or one holder twice sign.
+        SignatureError: A key is not a confirming officer's, or not valid now, or too many or one holder twice sign.
     """
     signers = (signer, *cosigners)
-    holders = set()
-    for one in signers:
-        key = trust.find(one.public_key)
-        if key is None or key.role != CONFIRMING_OFFICER or not key.valid_at(now):
-            raise SignatureError(
-                "a revocation list is signed by a confirming officer with a key that is valid now",
-                value=one.public_key.keyid if key is None else f"{key.role} {key.name}",
-                remedy="Use such a key, and a trust file that holds it.",
-            )
-        holders.add(key.holder)
+    keys = [_officer(one, trust, now) for one in signers]
     needed = trust.thresholds.get(CONFIRMING_OFFICER, 1)
-    if len(holders) < max(needed, len(signers)):
+    if len({key.holder for key in keys}) < len(keys) or len(keys) > needed:
         raise SignatureError(
             f"a revocation list is signed by {needed} confirming officers, each once",
-            value=f"{len(holders)} of {needed}",
+            value=", ".join(key.name for key in keys),
             remedy="Give --key once for each officer.",
         )
     merged = {entry.confirmation_digest: entry for entry in (*entries, *(previous.entries if previous else ()))}
@@ -200,3 +207,44 @@ def next_list(
         entries=tuple(merged[digest] for digest in sorted(merged)),
     )
     return sign(listed.to_statement().to_bytes(), signers)
+
+
+def cosign_list(envelope: bytes, signer: Signer, trust: Trust, now: datetime) -> bytes:
+    """Add one more officer's signature to a list, where the trust file asks for more than one.
+
+    Args:
+        envelope: Signed by at least one confirming officer so far.
+        signer: Another confirming officer's key.
+        trust: Must hold the keys of both, valid when the list was issued; the new one valid now too.
+        now: The time of signing, with a zone.
+
+    Raises:
+        EnvelopeError: The envelope is malformed or no revocation list.
+        SignatureError: The signatures so far are not good, all have signed already, or this key may not sign.
+    """
+    verified = verify(envelope, trust)
+    listed = _parse(verified.payload)
+    key = _officer(signer, trust, now)
+    problems = [*verified.faults({CONFIRMING_OFFICER}, listed.issued_at)]
+    if key.holder in {other.holder for other in verified.signed_by}:
+        problems.append(f"{key.name} has signed already")
+    if len(verified.signed_by) >= trust.thresholds.get(CONFIRMING_OFFICER, 1):
+        problems.append("it has all the signatures that it needs")
+    if not key.valid_at(listed.issued_at):
+        problems.append(f"the key of {key.name} was not valid at {to_rfc3339(listed.issued_at)}, its issue")
+    if now >= listed.expires_at:
+        problems.append(f"it expired at {to_rfc3339(listed.expires_at)}")
+    if problems:
+        raise SignatureError("this list can't be signed", value="; ".join(problems), remedy="Issue the next edition.")
+    return add_signature(envelope, signer, trust)
+
+
+def _officer(signer: Signer, trust: Trust, now: datetime) -> TrustedKey:
+    key = trust.find(signer.public_key)
+    if key is None or key.role != CONFIRMING_OFFICER or not key.valid_at(now):
+        raise SignatureError(
+            "a revocation list is signed by a confirming officer with a key that is valid now",
+            value=signer.public_key.keyid if key is None else f"{key.role} {key.name}",
+            remedy="Use such a key, and a trust file that holds it.",
+        )
+    return key
