@@ -113,6 +113,9 @@ def test_a_revocation_list_needs_as_many_officers(good):
     ):
         with pytest.raises(SignatureError, match=said):
             cosign_list(envelope, signer, TWO, now)
+    young = Trust((*KEYS[:3], replace(SECOND_KEY, valid_from=NOW + timedelta(days=1))), {"confirming-officer": 2})
+    with pytest.raises(SignatureError, match="its issue"):
+        cosign_list(one, SECOND_SIGNER, young, NOW + timedelta(days=1))
     hats = Trust((OFFICER_KEY, replace(SECOND_KEY, name=OFFICER_KEY.name)))
     with pytest.raises(SignatureError, match="each once"):
         week = {"now": NOW, "expires_at": NOW + timedelta(days=7)}
