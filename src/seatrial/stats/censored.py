@@ -40,6 +40,7 @@ Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 
 _BELOW, _NEAR, _BEYOND = 4, 32, 20
+_FEW = 8
 
 UNKNOWN = Bounded(estimate=None, lower=None, upper=None)
 
@@ -108,7 +109,12 @@ class Measure:
         place = self.grid.of(at_ns)
         if self.sums is not None:
             self.sums.add(place, value_ns)
-        level = np.searchsorted(self._edges, value_ns, side="left")
+        if len(self._edges) <= _FEW:  # a comparison of the whole column for each cut is faster than looking rows up
+            level = np.zeros(len(value_ns), dtype=np.int64)
+            for edge in self._edges:
+                level += value_ns > edge
+        else:
+            level = np.searchsorted(self._edges, value_ns, side="left")
         cell = (place * (len(self.cuts) + 1) + level) * 2 + censored
         self._table += np.bincount(cell, minlength=len(self._table))
 

@@ -191,8 +191,11 @@ def _feeding(kept: Kept, tally: Tally) -> Take:
             return
         sent = columns.sent
         if kept == "from_send":
-            columns = columns.take(sent)
-            tally.add(columns.intended_ns, columns.done_ns - columns.sent_ns, columns.censored)
+            took = columns.done_ns - columns.sent_ns
+            if sent.all():
+                tally.add(columns.intended_ns, took, columns.censored)
+            else:
+                tally.add(columns.intended_ns[sent], took[sent], columns.censored[sent])
             return
         took = columns.done_ns - columns.sent_ns
         tally.add(columns.intended_ns, took if sent.all() else np.where(sent, took, 0), columns.censored)

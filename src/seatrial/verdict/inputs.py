@@ -64,6 +64,7 @@ _JUDGED_HEALTH = (
     *("connections", "ports_refused", "open_files", "files_refused", *LAG_COLUMNS),
 )
 _ANSWERED = (Outcome.OK, Outcome.CHECK_FAILED, Outcome.HTTP_ERROR)
+_ANSWERED_OR_RETRIED = np.array([outcome in {*_ANSWERED, Outcome.RETRIED} for outcome in Outcome])
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,11 +267,11 @@ def stage_rows(records: pl.DataFrame | pl.LazyFrame, index: int) -> tuple[Rows, 
 
 def _check_values(columns: StageColumns) -> None:
     outcome, sent = columns.outcome, columns.sent
-    if not np.isin(outcome, [int(o) for o in Outcome]).all():
+    if len(outcome) and not 0 <= int(outcome.min()) <= int(outcome.max()) < len(_ANSWERED_OR_RETRIED):
         raise _malformed("outcome (no such outcome)")
     if (columns.intended_ns < 0).any() or (columns.done_ns < columns.intended_ns).any():
         raise _malformed("done_ns (before the intended start)")
     if (columns.sent_ns < NEVER).any() or (columns.sent_ns > columns.done_ns).any():
         raise _malformed("sent_ns (negative, or after the end)")
-    if (np.isin(outcome, [*_ANSWERED, Outcome.RETRIED]) & ~sent).any() or ((outcome == Outcome.UNSENT) & sent).any():
+    if (_ANSWERED_OR_RETRIED[outcome] & ~sent).any() or ((outcome == Outcome.UNSENT) & sent).any():
         raise _malformed("sent_ns (does not agree with the outcome)")

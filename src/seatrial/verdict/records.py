@@ -80,8 +80,7 @@ class Source:
                 self._chunks.append(_Known(chunk, int(session.min()), int(session.max())))
                 self.count += len(columns)
                 self.retried += int((columns.outcome == Outcome.RETRIED).sum())
-                block, count = np.unique(session >> _BLOCK_BITS, return_counts=True)
-                blocks.update(dict(zip(block.tolist(), count.tolist(), strict=True)))
+                blocks.update(_blocks(session))
         self._edges = _edges(blocks, max((chunk.rows for chunk in chunks), default=0))
 
     def ranges(self) -> Iterator[StageColumns]:
@@ -129,6 +128,18 @@ def _one_ahead(parts: Iterator[StageColumns]) -> Iterator[StageColumns]:
             coming = maker.submit(next, parts, None)
             yield columns
             del columns
+
+
+def _blocks(session: Int64) -> dict[int, int]:
+    """Return how many records each block of sessions has, by the block's number."""
+    block = session >> _BLOCK_BITS
+    first = int(block.min())
+    if int(block.max()) - first < len(block):  # counted where there are few, sorted where they lie far apart
+        count = np.bincount(block - first)
+        number = np.flatnonzero(count)
+        return dict(zip((number + first).tolist(), count[number].tolist(), strict=True))
+    number, count = np.unique(block, return_counts=True)
+    return dict(zip(number.tolist(), count.tolist(), strict=True))
 
 
 def _edges(blocks: Counter[int], most: int) -> Int64:
