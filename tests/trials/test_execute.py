@@ -32,6 +32,8 @@ from seatrial.errors import (
     UsageError,
     WorkerLostError,
 )
+from seatrial.evidence.chain import CHAIN, Chain, chain_problems, parse_chain
+from seatrial.evidence.manifest import build_manifest
 from seatrial.evidence.recompute import recompute_verdict
 from seatrial.model.profile import Stage
 from seatrial.model.sample import Outcome
@@ -224,6 +226,28 @@ def test_what_a_killed_run_left_is_counted_and_recovered_on_the_journal_s_clock(
     assert result.verdict.verdict == "INVALID"
     assert {path.name for path in killed.iterdir()} >= {"manifest.json", "verdict.json", "report.html"}
     assert not (killed / ".ballast").exists()
+
+
+def chain_of(folder: Path) -> Chain:
+    chain = parse_chain((folder / CHAIN).read_bytes())
+    lying = {entry.path: entry for entry in build_manifest(folder).files}
+    assert chain_problems(chain, lying) == []
+    return chain
+
+
+def test_a_run_that_ends_closes_the_chain_of_its_parts_however_it_ends(run, tmp_path):
+    run(Backend(raising(WorkerLostError("worker 1 of 1 ended"))))
+    chain = chain_of(tmp_path / "bundle")
+    assert [part.path for part in chain.parts] == ["records/01-load/part-0000.parquet", "health/01-load.parquet"]
+    assert (chain.closed, chain.recovered) == (True, False)
+
+
+def test_a_killed_run_leaves_its_chain_open_and_recovering_closes_it_and_says_so(killed):
+    assert parse_chain((killed / CHAIN).read_bytes()).closed is False
+    recover(killed, (), SystemClock())
+    chain = chain_of(killed)
+    assert [part.path for part in chain.parts] == ["records/01-load/part-0000.parquet"]
+    assert (chain.closed, chain.recovered) == (True, True)
 
 
 def test_a_damaged_spool_is_not_merged_and_is_sealed_as_it_is(killed):
