@@ -12,9 +12,11 @@ from evidence_builders import (
     recompute_as_sealed,
 )
 
-from seatrial.confirmation.confirm import ConfirmationRequest, confirm, countersign, earlier_attempts, obstacles
+from seatrial.confirmation.attempts import earlier_attempts
+from seatrial.confirmation.confirm import ConfirmationRequest, confirm, countersign, obstacles
 from seatrial.confirmation.statement import Ruling, months_after, parse_confirmation
 from seatrial.errors import ConfirmationError
+from seatrial.evidence.attempts import ATTEMPTS, AttemptsLog, parse_log
 from seatrial.evidence.envelope import verify
 from seatrial.evidence.verifier import verify_bundle
 
@@ -92,3 +94,39 @@ def test_who_signs_second_needs_the_reason_to_stand_there_for_these_very_attempt
     other = confirm(fewer, request(attempts_reason=WHY), [REVIEWER_SIGNER], TRUST, NOW)
     with pytest.raises(ConfirmationError, match="every attempt counts"):
         countersign(other, report, OFFICER_SIGNER, **how)
+
+
+def log_now(tmp_path, bundle, report, *ends):
+    """Return the log as it goes on after the evidence: its end, then an attempt for each of ``ends``."""
+    path = tmp_path / "log"
+    path.write_bytes((bundle / ATTEMPTS).read_bytes())
+    log = AttemptsLog(path, report.plan_seal.digest)
+    log.end(log.lines[-1], NOW, evidence=report.digest, verdict="PASS", ending="completed")
+    for number, end in enumerate(ends):
+        start = log.start(f"later-{number}", NOW)
+        if end:
+            log.end(start, NOW, evidence="0" * 64, verdict=end[0], ending=end[1])
+    log.close()
+    return path.read_bytes()
+
+
+def test_a_later_attempt_that_failed_stands_in_the_way_of_an_earlier_that_passed(tmp_path):
+    report = evidence(tmp_path / "b")
+    log = log_now(tmp_path, tmp_path / "b", report, ("FAIL", "completed"), None, ("PASS", "completed"))
+    said = "later attempts on this seal did not pass (number 2 and 3: FAIL, not ended)"
+    with pytest.raises(ConfirmationError) as refused:
+        confirm(report, request(attempts_log=log), BOTH, TRUST, NOW)
+    assert said in str(refused.value)
+    signed = confirm(report, request(attempts_log=log, attempts_reason=WHY), BOTH, TRUST, NOW)
+    assert reasons(signed) == (f"{said}, and don't count because: {WHY}",)
+    alone = log_now(tmp_path, tmp_path / "b", report, ("PASS", "completed"))
+    assert reasons(confirm(report, request(attempts_log=alone), BOTH, TRUST, NOW)) == ()
+
+
+def test_a_log_that_is_broken_or_knows_nothing_of_the_evidence_is_an_obstacle_that_no_reason_removes(tmp_path):
+    report = evidence(tmp_path / "b")
+    log = log_now(tmp_path, tmp_path / "b", report)
+    first = parse_log(log, report.plan_seal.digest)[0].to_bytes()
+    for wrong, said in ((log[:-9], "is cut"), (b"", "no end of this evidence"), (first, "no end of this evidence")):
+        with pytest.raises(ConfirmationError, match=said):
+            confirm(report, request(attempts_log=wrong, attempts_reason=WHY), BOTH, TRUST, NOW)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from seatrial.confirmation.recommendation import SignedRecommendation
     from seatrial.confirmation.statement import Condition, Confirmation
-    from seatrial.evidence.keys import Trust
+    from seatrial.evidence.keys import Signer, Trust
     from seatrial.evidence.verification import VerificationReport
 
 __all__ = ["condition_of", "register"]
@@ -39,8 +39,11 @@ def confirm(
     system: Annotated[str, typer.Option(help="The system's name; default: the release's.")] = "",
     policy: Annotated[str, typer.Option(help="The authority's policy: a shipped one's name, or a file.")] = "default",
     earlier_attempts: Annotated[
-        str, typer.Option(help="Why earlier attempts on the same seal that did not pass don't count, as a sentence.")
+        str, typer.Option(help="Why other attempts on the same seal that did not pass don't count, as a sentence.")
     ] = "",
+    attempts: Annotated[
+        Path | None, typer.Option(help="The attempts log as it stands now: later attempts count as earlier ones do.")
+    ] = None,
     add_signature: Annotated[Path | None, typer.Option(help="Envelope to countersign with --key.")] = None,
     recommendation: Annotated[Path | None, typer.Option(help="The reviewer's recommendation on this evidence.")] = None,
     dependency_limits: Annotated[Path | None, typer.Option(help="Dependency limits; void when they change.")] = None,
@@ -48,30 +51,22 @@ def confirm(
     window: Annotated[str, typer.Option(help="FROM/UNTIL of the event, RFC 3339; void outside.")] = "",
 ) -> None:
     """Confirm or refuse on verified evidence, or add a further signature."""
-    from seatrial.confirmation.confirm import ConfirmationRequest, countersign
+    from seatrial.confirmation.confirm import ConfirmationRequest
     from seatrial.confirmation.confirm import confirm as confirm_evidence
     from seatrial.confirmation.statement import Ruling, months_after
     from seatrial.errors import UsageError
     from seatrial.evidence.canonical import read_document, sha256_file
 
-    said = (decision, reason, condition, valid_until, system, dependency_limits, drill, window, earlier_attempts)
-    if add_signature is not None and (any(said) or len(key) != 1):
+    said = (decision, reason, condition, valid_until, system, earlier_attempts, attempts)
+    bound = (dependency_limits, drill, window)
+    if add_signature is not None and (any((*said, *bound)) or len(key) != 1):
         raise UsageError("--add-signature takes one --key and no new decision", remedy="It signs what stands there.")
     if add_signature is None and decision not in set(Ruling):
         raise UsageError("--decision is none of the words", value=repr(decision), remedy=" or ".join(Ruling) + ".")
     desk = _desk(bundle, trust, policy, recommendation)
     signers = [signer_of(path) for path in key]
     if add_signature is not None:
-        envelope = countersign(
-            read_document(add_signature),
-            desk.report,
-            signers[0],
-            trust=desk.trust,
-            now=desk.now,
-            policy_digest=desk.policy_digest,
-            recommendation=desk.recommended,
-        )
-        _finish(out, envelope, desk.trust)
+        _finish(out, _countersigned(desk, add_signature, signers[0]), desk.trust)
     period = _window(window)
     request = ConfirmationRequest(
         ruling=Ruling(decision),
@@ -81,6 +76,7 @@ def confirm(
         system=system,
         policy_digest=desk.policy_digest,
         attempts_reason=earlier_attempts,
+        attempts_log=None if attempts is None else read_document(attempts),
         recommendation=desk.recommended,
         dependency_limits_digest=None if dependency_limits is None else sha256_file(dependency_limits)[0],
         drill_held_at=_drill(drill),
@@ -113,6 +109,21 @@ def _desk(bundle: Path, trust: Path, policy: str, recommendation: Path | None) -
     print_steps(report)
     recommended = None if recommendation is None else read_recommendation(read_document(recommendation), trusted)
     return _Desk(trusted, now, policy_digest, report, recommended)
+
+
+def _countersigned(desk: _Desk, path: Path, signer: Signer) -> bytes:
+    from seatrial.confirmation.confirm import countersign
+    from seatrial.evidence.canonical import read_document
+
+    return countersign(
+        read_document(path),
+        desk.report,
+        signer,
+        trust=desk.trust,
+        now=desk.now,
+        policy_digest=desk.policy_digest,
+        recommendation=desk.recommended,
+    )
 
 
 def _finish(out: Path, envelope: bytes, trust: Trust) -> NoReturn:

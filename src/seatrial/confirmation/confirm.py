@@ -15,6 +15,7 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from seatrial.clock import to_rfc3339
+from seatrial.confirmation.attempts import WHY, earlier_attempts, explained, later_attempts
 from seatrial.confirmation.bounds import DRILL_VALIDITY, VoidWhen, highest_forecast_per_s
 from seatrial.confirmation.recommendation import SignedRecommendation
 from seatrial.confirmation.statement import (
@@ -31,7 +32,6 @@ from seatrial.evidence.envelope import add_signature, sign, verify
 from seatrial.evidence.keys import Signer, Trust
 from seatrial.evidence.manifest import MANIFEST
 from seatrial.evidence.verification import VerificationReport
-from seatrial.model.attempt import Attempt, numbers, outcome
 from seatrial.model.plan import Plan
 from seatrial.model.policy import Policy
 from seatrial.model.release import Release, Subject
@@ -43,11 +43,8 @@ __all__ = [
     "confirm",
     "countersign",
     "digest_of",
-    "earlier_attempts",
     "obstacles",
 ]
-
-_WHY = ", and don't count because: "
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,8 @@ class ConfirmationRequest:
         conditions: For CONFIRMED_WITH_CONDITIONS only.
         system: The system's name; empty takes the release's, or the plan's title.
         policy_digest: SHA-256 that the bundle's ``policy.json`` must have: that of the authority's own policy.
-        attempts_reason: Why earlier attempts on the same seal that did not pass don't count; it is written down.
+        attempts_reason: Why other attempts on the same seal that did not pass don't count; it is written down.
+        attempts_log: The attempts log as it stands now, which shows later attempts too; None where it is not asked for.
         recommendation: The reviewer's; who departs from it gives a reason.
         dependency_limits_digest: SHA-256 of the dependency limits that the confirmation rests on.
         drill_held_at: When the contingency drill was held that it rests on; at most 90 days ago.
@@ -75,6 +73,7 @@ class ConfirmationRequest:
     conditions: tuple[Condition, ...] = ()
     system: str = ""
     attempts_reason: str = ""
+    attempts_log: bytes | None = None
     recommendation: SignedRecommendation | None = None
     dependency_limits_digest: str | None = None
     drill_held_at: datetime | None = None
@@ -113,27 +112,6 @@ def obstacles(report: VerificationReport, policy_digest: str, *, attempts_explai
         if isinstance(trial, dict) and trial.get("verdict") != "PASS"
     ]
     return (*found, *_too_little(report))
-
-
-def earlier_attempts(report: VerificationReport) -> str:
-    """Return which earlier attempts on the same seal did not pass, as part of a sentence; empty where there is none."""
-    document = (report.verdict or {}).get("attempt")
-    if document is None:
-        return ""
-    try:
-        attempt = Attempt.model_validate(document)
-    except ValidationError:
-        return "the verdict does not say which attempt on its seal it is"
-    if not (bad := attempt.not_passed):
-        return ""
-    outcomes = ", ".join(outcome(one) for one in bad)
-    return f"earlier attempts on this seal did not pass (number {numbers(one.number for one in bad)}: {outcomes})"
-
-
-def _explained(report: VerificationReport, reasons: Sequence[str]) -> bool:
-    """Whether the reasons of a decision say why the earlier attempts, these and no others, don't count."""
-    earlier = earlier_attempts(report)
-    return bool(earlier) and any(reason.startswith(f"{earlier}{_WHY}") for reason in reasons)
 
 
 def _too_little(report: VerificationReport) -> tuple[str, ...]:
@@ -178,10 +156,8 @@ def confirm(
             lists every obstacle.
         SignatureError: A signer is unknown, of the wrong role, out of its period, the other signer or the tester.
     """
-    reasons = request.reasons
-    if request.attempts_reason.strip() and (earlier := earlier_attempts(report)):
-        reasons = (f"{earlier}{_WHY}{request.attempts_reason.strip()}", *reasons)
-    found = obstacles(report, request.policy_digest, attempts_explained=_explained(report, reasons))
+    reasons, found = _attempts_weighed(report, request)
+    found += obstacles(report, request.policy_digest, attempts_explained=explained(earlier_attempts(report), reasons))
     if request.ruling is not Ruling.REFUSED and found:
         raise ConfirmationError(
             f"{request.ruling} can't be written", value="; ".join(found), remedy="Refuse it, or have it tried again."
@@ -195,6 +171,18 @@ def confirm(
     _heed_recommendation(report, request, now)
     check_signers(signers, report, trust, now)
     return sign(_statement(report, request, reasons, now).to_statement().to_bytes(), signers)
+
+
+def _attempts_weighed(
+    report: VerificationReport, request: ConfirmationRequest
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the reasons, with that for other attempts before the rest, and obstacles that the attempts log shows."""
+    later, wrong = ("", "") if request.attempts_log is None else later_attempts(report, request.attempts_log)
+    why = request.attempts_reason.strip()
+    if why:
+        named = (f"{sentence}{WHY}{why}" for sentence in (earlier_attempts(report), later) if sentence)
+        return (*named, *request.reasons), (wrong,) if wrong else ()
+    return request.reasons, tuple(said for said in (later, wrong) if said)
 
 
 def _heed_recommendation(report: VerificationReport, request: ConfirmationRequest, now: datetime) -> None:
@@ -313,7 +301,11 @@ def countersign(
     found = (
         []
         if confirmation.ruling is Ruling.REFUSED
-        else list(obstacles(report, policy_digest, attempts_explained=_explained(report, confirmation.reasons)))
+        else list(
+            obstacles(
+                report, policy_digest, attempts_explained=explained(earlier_attempts(report), confirmation.reasons)
+            )
+        )
     )
     found += _other_than(report, confirmation)
     found += recommendation.objections(report, now) if recommendation else ()

@@ -31,7 +31,16 @@ from seatrial.evidence.plan_seal import SEAL, seal_payload
 from seatrial.model.attempt import ENDINGS, Attempt, EarlierAttempt
 from seatrial.model.verdict import Verdict
 
-__all__ = ["ATTEMPTS", "AttemptsLog", "Line", "attempt_of", "check_own_start", "parse_log", "read_attempt"]
+__all__ = [
+    "ATTEMPTS",
+    "AttemptsLog",
+    "Line",
+    "attempt_of",
+    "attempts_in",
+    "check_own_start",
+    "parse_log",
+    "read_attempt",
+]
 
 ATTEMPTS = "attempts.jsonl"
 """The log's name in a bundle, and beside a seal."""
@@ -150,18 +159,23 @@ def attempt_of(lines: Sequence[Line]) -> Attempt:
     """
     if not lines or lines[-1].event != STARTED:
         _refuse("its last line is not the start of this attempt")
+    return Attempt(number=lines[-1].attempt, earlier=attempts_in(lines[:-1]))
+
+
+def attempts_in(lines: Sequence[Line]) -> tuple[EarlierAttempt, ...]:
+    """Return every attempt that stands in a log, the first first, and what became of it."""
     ends = {line.attempt: line for line in lines if line.event == ENDED}
-    earlier = []
-    for start in lines[:-1]:
+    found = []
+    for start in lines:
         if start.event == STARTED:
             end = ends.get(start.attempt)
             seen = (end.verdict, end.ending, end.evidence) if end else (None, None, None)
-            earlier.append(
+            found.append(
                 EarlierAttempt(
                     number=start.attempt, bundle=start.bundle, verdict=seen[0], ending=seen[1], evidence=seen[2]
                 )
             )
-    return Attempt(number=lines[-1].attempt, earlier=tuple(earlier))
+    return tuple(found)
 
 
 def check_own_start(directory: Path, lines: Sequence[Line]) -> None:
