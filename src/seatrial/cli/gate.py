@@ -39,6 +39,7 @@ class Question:
         remember: File that keeps the highest number seen; None keeps none.
         facts_max_age: How old facts may be.
         evidence: The bundle that was confirmed; None does not look at it.
+        log_proof: That the transparency log holds the confirmation; None does not ask.
     """
 
     confirmation: Path
@@ -50,18 +51,19 @@ class Question:
     remember: Path | None = None
     facts_max_age: timedelta = FACTS_MAX_AGE
     evidence: Path | None = None
+    log_proof: Path | None = None
 
     def decision(self, now: datetime) -> Decision:
         """Read the files and decide; what can't be read is a DENY like any other doubt."""
         found: dict[str, bytes] = {}
         unreadable = []
-        for name in ("confirmation", "deployed", "trust", "revocations", "facts"):
+        for name in ("confirmation", "deployed", "trust", "revocations", "facts", "log_proof"):
             path: Path | None = getattr(self, name)
             if path is not None:
                 try:
                     found[name] = read_document(path.resolve())  # a mounted file is a link
                 except (SeatrialError, OSError, RuntimeError, ValueError) as e:
-                    unreadable.append(f"--{name}: {e}")
+                    unreadable.append(f"--{name.replace('_', '-')}: {e}")
         if unreadable:
             return deny(*unreadable)
         return decide(
@@ -75,6 +77,7 @@ class Question:
             facts=found.get("facts"),
             facts_max_age=self.facts_max_age,
             evidence=self.evidence,
+            log_proof=found.get("log_proof"),
         )
 
 
@@ -132,6 +135,7 @@ def main(arguments: Sequence[str]) -> int:
         "--facts-max-age", type=_max_age, default=FACTS_MAX_AGE, metavar="DURATION", help="default: 24h"
     )
     parser.add_argument("--evidence", type=Path, metavar="BUNDLE", help="the bundle, to be the one that is bound")
+    parser.add_argument("--log-proof", type=Path, metavar="FILE", help="that the transparency log holds it")
     parser.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
     given = vars(parser.parse_args(arguments))
     as_json = given.pop("as_json")

@@ -13,6 +13,7 @@ ALLOW needs all of these, and each that lacks is a reason of its own:
     7. Nothing makes it void (:mod:`seatrial.confirmation.voiding`): no condition is overdue, and the facts that are
        given, or that it can't do without, agree with it.
     8. Where the evidence is given: it is whole, and the one that is bound.
+    9. Where a log's proof is given: the transparency log holds this confirmation.
 
 Anything else, and any exception, is DENY: nothing here is softer in doubt. Standard library, cryptography and
 securesystemslib only, so that a pipeline waits a fraction of a second.
@@ -96,6 +97,7 @@ def decide(
     facts: bytes | None = None,
     facts_max_age: timedelta = FACTS_MAX_AGE,
     evidence: Path | None = None,
+    log_proof: bytes | None = None,
 ) -> Decision:
     """Decide on a rollout.
 
@@ -110,12 +112,13 @@ def decide(
         facts: Facts since the confirmation, signed by a case officer or not; None where there are none.
         facts_max_age: How old facts may be.
         evidence: The bundle that was confirmed, as a directory or packed; None does not look at it.
+        log_proof: That the transparency log holds the confirmation; None does not ask.
 
     Returns:
         ALLOW or DENY; never raises.
     """
     listing = _Listing(revocations, least_sequence, remembering)
-    known = _Known(facts, facts_max_age, evidence)
+    known = _Known(facts, facts_max_age, evidence, log_proof)
     try:
         return _decide(confirmation, deployed, trust, now, listing, known)
     except Exception as e:  # in doubt the gate stays shut, whatever went wrong
@@ -134,6 +137,7 @@ class _Known:
     facts: bytes | None
     facts_max_age: timedelta
     evidence: Path | None
+    log_proof: bytes | None
 
 
 def _decide(
@@ -194,11 +198,19 @@ def _void(
     given = None if known.facts is None else read_facts(known.facts, trust, digest, now, known.facts_max_age)
     reasons += void_reasons(confirmed, given, now)
     seen = rests_on(confirmed, given)
-    if known.evidence is None:
-        return seen
     # 8
-    reasons += evidence_reasons(known.evidence, confirmed.evidence_digest)
-    return [*seen, f"the evidence is whole: sha256:{confirmed.evidence_digest}"]
+    if known.evidence is not None:
+        reasons += evidence_reasons(known.evidence, confirmed.evidence_digest)
+        seen.append(f"the evidence is whole: sha256:{confirmed.evidence_digest}")
+    # 9
+    if known.log_proof is not None:
+        from seatrial.confirmation.logged import check_proof  # most gates are not asked for it
+
+        try:
+            seen.append(f"it stands in the log: {check_proof(known.log_proof, digest, trust, now)}")
+        except SeatrialError as e:
+            reasons.append(f"it is not shown to stand in the log: {e}")
+    return seen
 
 
 def _not_in_force(confirmed: Confirmation, now: datetime) -> list[str]:
