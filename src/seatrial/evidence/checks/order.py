@@ -70,7 +70,7 @@ def load_was_authorised(check: Check) -> str:
     problems = [
         *_not_the_one(check, found[0], stated),
         *(f"{why}, and {place} is not among the targets" for why, place in beyond if not given.terms.covers(place)),
-        *_from_elsewhere(given.terms, stated),
+        *_from_elsewhere(given.terms, stated, bool(parts)),
         *_by_another(check, given),
     ]
     seconds, last_ns = _sent(parts)
@@ -125,9 +125,9 @@ def _not_the_one(check: Check, name: str, stated: Mapping[str, Any]) -> Sequence
     return (f"{ENVIRONMENT} names another permission than {name}",)
 
 
-def _from_elsewhere(terms: Terms, stated: Mapping[str, Any]) -> Sequence[str]:
+def _from_elsewhere(terms: Terms, stated: Mapping[str, Any], sent: bool) -> Sequence[str]:
     sources = stated.get("source_addresses")
-    if not isinstance(sources, list) or not all(isinstance(source, str) for source in sources):
+    if not isinstance(sources, list) or not all(isinstance(source, str) for source in sources) or sent > bool(sources):
         return (f"{ENVIRONMENT} does not say where the load came from",)
     try:
         strangers = terms.strangers(sources)
