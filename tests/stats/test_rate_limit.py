@@ -35,7 +35,7 @@ def test_a_burst_is_found_in_the_shortest_window_and_told_in_words() -> None:
     found = excess(counts(40, 40, 200, 40), 40)
     assert found is not None
     assert (found.at, found.seconds, found.count) == (1, 2, 240)
-    assert str(found) == "240 requests in 2 s, where at most 129 may be"
+    assert str(found) == "240 requests in 2 s, where at most 128 may be"
 
 
 def test_a_load_that_is_shorter_than_the_window_is_counted_whole() -> None:

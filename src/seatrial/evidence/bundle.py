@@ -11,6 +11,7 @@ telemetry/<trial>.parquet                           the service's own figures (w
 diagnostics/<trial>.jsonl                           code/NN-name.py       journeys in Python
 chain.jsonl          every Parquet file above, in the order in which the run wrote them, each line bound to the last
 seal.json            the criteria, sealed first     attempts.jsonl        the log of attempts on them (both optional)
+order.json | consent.json                           what permitted the load (optional)
 manifest.json        every file above, digested     attestations/test-result.dsse.json
 """
 

@@ -2,7 +2,7 @@
 
 Arrivals of a Poisson process of mean rate r exceed r in about every other second, so no single second can be held
 against a limit. Over a window of w seconds, m = r w being the mean, ``m + max(m/10, 5 sqrt(m) + 25/6)`` requests are
-let pass. By Bernstein's inequality a Poisson count exceeds ``m + sqrt(2 m x) + x/3`` with probability exp(-x) at the most
+let pass. By Bernstein's inequality a Poisson count exceeds ``m + sqrt(2 m x) + x/3`` with probability exp(-x) at most
 (Boucheron, Lugosi, Massart: Concentration Inequalities, 2013, section 2.8); here x is 12.5, so that chance alone
 exceeds it in fewer than four windows of a million at the limit itself.
 """
@@ -42,7 +42,7 @@ class Excess:
     allowed: float
 
     def __str__(self) -> str:
-        return f"{self.count:,} requests in {self.seconds} s, where at most {self.allowed:,.0f} may be"
+        return f"{self.count:,} requests in {self.seconds} s, where at most {int(self.allowed):,} may be"
 
 
 def allowed(per_second: float, seconds: int) -> float:
