@@ -38,6 +38,10 @@ def main() -> NoReturn:
 
 def _gate() -> int:
     """Run the gate without the command-line framework: a pipeline waits for it."""
+    if sys.argv[2:3] == ["serve"]:
+        from seatrial.cli import gate_serve
+
+        return gate_serve.main(sys.argv[3:])
     from seatrial.cli import gate
 
     return gate.main(sys.argv[2:])
