@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seatrial.cli.sealing import new_passphrase, now_utc, time_of, write_file
+from seatrial.cli.sealing import Json, new_passphrase, now_utc, pin_of, time_of, write_file
 
 __all__ = ["register"]
 
@@ -17,6 +17,9 @@ def register(app: typer.Typer) -> None:
     keys = typer.Typer(help="Signing keys and the trust file.", no_args_is_help=True)
     keys.command("new")(keys_new)
     keys.command("trust")(keys_trust)
+    keys.command("import")(keys_import)
+    keys.command("list")(keys_list)
+    keys.command("end")(keys_end)
     app.add_typer(keys, name="keys")
 
 
@@ -81,3 +84,82 @@ def _threshold(text: str) -> tuple[str, int]:
     if not number.isdecimal():
         raise UsageError("a threshold is written ROLE=N", value=text, remedy="For example confirming-officer=2.")
     return role, int(number)
+
+
+def keys_import(
+    uri: Annotated[str, typer.Argument(help="hsm:NUMBER?label=TOKEN, awskms:ID, gcpkms:ID, azurekms:..., hv:NAME.")],
+    out: Annotated[Path, typer.Option(help="Name without ending: writes NAME.key.json and NAME.json (public).")],
+    role: Annotated[str, typer.Option(help="The holder's part: tester, reviewer, confirming-officer, ...")],
+    name: Annotated[str, typer.Option(help="Who holds the key.")],
+    valid_from: Annotated[str, typer.Option(help="RFC 3339; default: now.")] = "",
+    valid_until: Annotated[str, typer.Option(help="RFC 3339; default: 12 months after the start.")] = "",
+) -> None:
+    """Take a key that stays in its device or service: PKCS#11, or a cloud's key management."""
+    from seatrial.confirmation.statement import months_after
+    from seatrial.errors import KeyFileError
+    from seatrial.evidence.canonical import canonical_bytes
+    from seatrial.evidence.signers import import_key
+
+    start = time_of(valid_from, "--valid-from") or now_utc()
+    end = time_of(valid_until, "--valid-until") or months_after(start, 12)
+    reference, public = out.with_name(out.name + ".key.json"), out.with_name(out.name + ".json")
+    for path in (reference, public):
+        if path.exists():
+            raise KeyFileError("a key is never overwritten, and this file exists", value=path, remedy="Name another.")
+    made = import_key(uri, role=role, name=name, valid_from=start, valid_until=end, secrets=pin_of)
+    write_file(reference, made.to_bytes())
+    write_file(public, canonical_bytes(made.public.to_object()))
+    typer.echo(f"key reference {reference}: give it to --key; it holds no secret")
+    typer.echo(f"public key {public} (key id {made.public.keyid}): hand it to whoever keeps the trust file")
+
+
+def keys_list(
+    trust: Annotated[Path, typer.Argument(help="A trust file.")],
+    at: Annotated[str, typer.Option(help="RFC 3339; default: now.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Say which key holds which role, and whether it is valid."""
+    import json
+
+    from seatrial.clock import to_rfc3339
+    from seatrial.evidence.keys import load_trust
+
+    moment = time_of(at, "--at") or now_utc()
+    rows = []
+    for key in load_trust(trust).keys:
+        state = "valid" if key.valid_at(moment) else "not yet valid" if moment < key.valid_from else "ended"
+        rows.append(key.to_object() | {"fingerprint": key.fingerprint, "state": state})
+        if not as_json:
+            until = to_rfc3339(key.valid_until)
+            typer.echo(f"{key.role}: {key.name}: {state}, until {until}, sha256:{key.fingerprint}")
+    if as_json:
+        typer.echo(json.dumps({"at": to_rfc3339(moment), "keys": rows}, ensure_ascii=False))
+
+
+def keys_end(
+    trust: Annotated[Path, typer.Argument(help="A trust file.")],
+    fingerprint: Annotated[str, typer.Option(help="Of the key, as 'keys list' shows it; eight digits or more.")],
+    at: Annotated[str, typer.Option(help="RFC 3339: the first moment at which it is valid no more.")],
+    out: Annotated[Path, typer.Option(help="Where the new trust file goes.")],
+) -> None:
+    """End a key's period early: what it signs with a later date no longer counts."""
+    from dataclasses import replace
+
+    from seatrial.errors import KeyFileError
+    from seatrial.evidence.keys import load_trust
+
+    moment, trusted = time_of(at, "--at"), load_trust(trust)
+    wanted = fingerprint.removeprefix("sha256:")
+    found = [key for key in trusted.keys if len(wanted) >= 8 and key.fingerprint.startswith(wanted)]
+    if len(found) != 1 or moment is None:
+        raise KeyFileError(
+            f"{len(found)} keys have this fingerprint", value=fingerprint, remedy="See 'seatrial keys list'."
+        )
+    (key,) = found
+    if moment >= key.valid_until:
+        raise KeyFileError("a key's period is only ever shortened", value=at, remedy="Give an earlier time.")
+    if moment <= key.valid_from:
+        raise KeyFileError("the key's period begins later than that", value=at, remedy="Take its entry out.")
+    keys = tuple(replace(key, valid_until=moment) if item is key else item for item in trusted.keys)
+    write_file(out, replace(trusted, keys=keys).to_bytes())
+    typer.echo(f"{key.role} {key.name}: ended at {at}")

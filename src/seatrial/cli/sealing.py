@@ -21,6 +21,7 @@ __all__ = [
     "TrustFile",
     "new_passphrase",
     "now_utc",
+    "pin_of",
     "print_steps",
     "signer_of",
     "time_of",
@@ -28,6 +29,7 @@ __all__ = [
     "write_file",
 ]
 
+PIN_VARIABLE = "SEATRIAL_KEY_PIN"
 PASSPHRASE_VARIABLE = "SEATRIAL_KEY_PASSPHRASE"  # noqa: S105 -- the variable's name, not a passphrase
 
 TrustFile = Annotated[Path, typer.Option("--trust", help="Trust file: which key holds which role, and when.")]
@@ -108,17 +110,44 @@ def new_passphrase() -> str:
     return str(typer.prompt("Passphrase for the private key", hide_input=True, confirmation_prompt=True))
 
 
-def signer_of(path: Path) -> Signer:
-    """Load a private key; where it is encrypted, its passphrase comes from SEATRIAL_KEY_PASSPHRASE or a prompt.
+def pin_of(what: str) -> str:
+    """Return the PIN of a device, from the environment or a prompt.
+
+    Args:
+        what: What the device asks for.
 
     Raises:
-        KeyFileError: Unreadable, open to others, no private key, or the passphrase is missing or wrong.
+        KeyFileError: There is neither.
+    """
+    import os
+    import sys
+
+    from seatrial.errors import KeyFileError
+
+    given = os.environ.get(PIN_VARIABLE)
+    if given:
+        return given
+    if not sys.stdin.isatty():
+        raise KeyFileError("the device asks for its PIN", value=what, remedy=f"Set {PIN_VARIABLE}.")
+    return str(typer.prompt(f"PIN ({what})", hide_input=True))
+
+
+def signer_of(path: Path) -> Signer:
+    """Load a private key, or open the device or service that a key reference names.
+
+    A passphrase comes from SEATRIAL_KEY_PASSPHRASE or a prompt, a PIN from SEATRIAL_KEY_PIN or a prompt.
+
+    Raises:
+        KeyFileError: Unreadable, open to others, no key, or passphrase, PIN, device or library is missing or wrong.
     """
     import os
     import sys
 
     from seatrial.evidence.keys import is_encrypted, load_signer
+    from seatrial.evidence.signers import is_reference, load_reference, open_signer
 
+    if is_reference(path):
+        return open_signer(load_reference(path), pin_of)
     passphrase = None
     if is_encrypted(path):
         passphrase = os.environ.get(PASSPHRASE_VARIABLE)
