@@ -111,6 +111,13 @@ def test_both_trials_are_sealed_before_they_are_run_and_say_that_they_are_first_
     assert "the plan was sealed before the trial: passed" in verified.out, verified.out
 
 
+def test_a_confirmation_that_is_revoked_no_longer_opens_the_gate(told):
+    done, folder = told["crowd"]
+    assert "the rollout gate, with the revocation list: DENY" in done.out
+    assert "the confirmation was revoked at" in done.out
+    assert (folder / "revocations.json").exists()
+
+
 def test_the_service_s_own_books_say_that_only_release_a_sold_courts_twice(told):
     done, _ = told["crowd"]
     books = [line for line in done.out.splitlines() if line.startswith("the service's own books")]
@@ -129,10 +136,10 @@ def test_a_refusal_names_what_speaks_against_the_release_and_nothing_else(told):
 
 def test_the_commands_that_the_story_ends_with_say_the_same(told):
     done, folder = told["crowd"]
-    commands = [line.split()[1:] for line in done.out.splitlines()[-3:]]
-    assert [command[0] for command in commands] == ["assess", "verify", "gate"]
+    commands = [line.split()[1:] for line in done.out.splitlines()[-4:]]
+    assert [command[0] for command in commands] == ["assess", "verify", "gate", "gate"]
     codes = [seatrial(*command, cwd=folder.parent).code for command in commands]
-    assert codes == [1, 0, 0]
+    assert codes == [1, 0, 0, 1]
     refused = [part.replace("-b.json", "-a.json") for part in commands[2]]
     answer = seatrial(*refused, "--json", cwd=folder.parent)
     assert (answer.code, json.loads(answer.out)["decision"]) == (1, "DENY"), answer.out

@@ -82,8 +82,9 @@ def demo(
         "the same plan, the same limits, sealed by the authority before the first request.\n"
     )
     stories = [_put_on_trial(name, office, loaded, rules, workers) for name in ("a", "b")]
+    after = _take_back(office)
     _summary(office, stories)
-    if [story.outcome for story in stories] != _EXPECTED:
+    if [story.outcome for story in stories] != _EXPECTED or after.allowed:
         print(
             "\nThis is not what the demonstration is to show: release A refused, release B confirmed. "
             "The reasons stand above;\non a machine that is busy with other things, run it again when it is quiet.",
@@ -248,12 +249,35 @@ def _against(result: RunResult) -> tuple[str, ...]:
     return broken or tuple(reason.text for reason in reasons if not reason.code.endswith((".kept", ".none")))
 
 
-def _gate(name: str, office: _Office, manifest: Path) -> Decision:
+def _gate(name: str, office: _Office, manifest: Path, revocations: bytes | None = None) -> Decision:
     from seatrial.clock import SystemClock
     from seatrial.confirmation.gate import decide
 
-    confirmation = (office.folder / f"confirmation-{name}.json").read_bytes()
-    return decide(confirmation, manifest.read_bytes(), office.trust_file.read_bytes(), SystemClock().now(), None)
+    confirmation, trust = (office.folder / f"confirmation-{name}.json").read_bytes(), office.trust_file.read_bytes()
+    return decide(confirmation, manifest.read_bytes(), trust, SystemClock().now(), revocations)
+
+
+def _take_back(office: _Office) -> Decision:
+    """Revoke the confirmation of release B, as after an incident, and ask the gate once more."""
+    from seatrial.clock import SystemClock
+    from seatrial.confirmation.revocation import Revocation, next_list
+    from seatrial.evidence.canonical import sha256_hex
+    from seatrial.evidence.envelope import verify
+    from seatrial.evidence.keys import load_signer
+
+    now = SystemClock().now().replace(microsecond=0)
+    payload = verify((office.folder / "confirmation-b.json").read_bytes(), office.trust).payload
+    entry = Revocation(sha256_hex(payload), "Shown by the demonstration: an incident after the rollout.", now)
+    signer, until = load_signer(office.keys["confirming-officer"]), now + timedelta(days=7)
+    revocations = next_list(None, [entry], signer, trust=office.trust, now=now, expires_at=until)
+    (office.folder / "revocations.json").write_bytes(revocations)
+    decision = _gate("b", office, office.folder / "release-b.json", revocations)
+    print("A week later there is an incident, and the authority revokes the confirmation of release B.")
+    print(f"the rollout gate, with the revocation list: {decision.answer}")
+    for reason in decision.reasons:
+        print(f"  - {reason}")
+    print()
+    return decision
 
 
 def _summary(office: _Office, stories: list[_Story]) -> None:
@@ -267,10 +291,12 @@ def _summary(office: _Office, stories: list[_Story]) -> None:
     command = _command()
     print(f"  {command} assess {stories[0].result.bundle}")
     print(f"  {command} verify {stories[1].result.bundle} --trust {office.trust_file}")
-    print(
-        f"  {command} gate --confirmation {here / 'confirmation-b.json'} "
+    gate = (
+        f"{command} gate --confirmation {here / 'confirmation-b.json'} "
         f"--deployed {here / 'release-b.json'} --trust {office.trust_file}"
     )
+    print(f"  {gate}")
+    print(f"  {gate} --revocations {here / 'revocations.json'}")
 
 
 def _command() -> str:
