@@ -1,7 +1,8 @@
 """The policy: the rules of the measure, as data that another government copies and edits.
 
-For now it holds what a verdict and a confirmation need: the validity rules and the mandatory trials. Its digest
-enters every statement, so nobody can change the rules after the trial.
+It holds what a verdict and a confirmation need (the validity rules and the mandatory trials) and what the portal asks
+(which systems are selected, and what their dossier must hold). Its digest enters every statement, so nobody can change
+the rules after the trial.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, model_validator
 
 from seatrial.model.document import Duration, Limit, LoadLevel, Name, Strict, rule_broken
+from seatrial.model.selection import DossierItem, Selection
 from seatrial.units import MS
 
 __all__ = ["Acceptance", "Policy", "Required", "Validity"]
@@ -96,6 +98,8 @@ class Policy(Strict):
         title: For people.
         validity: When records can be believed.
         acceptance: What a confirmation needs.
+        selection: Which systems are put to trial; None in a policy that judges trials only.
+        dossier: What the readiness dossier must hold, no item twice; None likewise.
     """
 
     policy: Literal[1]
@@ -103,6 +107,16 @@ class Policy(Strict):
     note: str | None = None
     validity: Validity = Validity()
     acceptance: Acceptance
+    selection: Selection | None = None
+    dossier: Annotated[tuple[DossierItem, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _each_item_once(self) -> Policy:
+        names = [item.name for item in self.dossier or ()]
+        for name in names:
+            if names.count(name) > 1:
+                raise rule_broken(f"the dossier item {name} twice; name each once", "dossier")
+        return self
 
     def as_document(self) -> dict[str, Any]:
         """Return the policy as JSON-ready data, every default written out."""

@@ -1,0 +1,1 @@
+"""The case: its states, what moves it, and its pages."""
