@@ -1,1 +1,1 @@
-"""The portal: the case, its people, its web pages. Only ``seatrial serve`` and ``seatrial audit`` enter here."""
+"""The portal: the case, its people, and what may be done. So far its pure part: states, rights, screening."""

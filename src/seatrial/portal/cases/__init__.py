@@ -1,1 +1,1 @@
-"""The case: its states, what moves it, and its pages."""
+"""The case: its states and what moves it."""
