@@ -122,7 +122,7 @@ PLAN: dict[str, Any] = {
         },
     ],
 }  # fmt: skip
-POLICY = load_policy("demo").policy.as_document()
+POLICY = load_policy("default").policy.as_document()
 
 _SAID = {"source": "s"}
 FORECAST: dict[str, Any] = {

@@ -35,6 +35,7 @@ from seatrial.model.policy import Acceptance, Policy, Required, Validity
 from seatrial.model.request import Auth, Basic, Condition, FilePart, RequestStep, Retry
 from seatrial.model.scalability import ScalabilityTrial
 from seatrial.model.scalability import Size as UnitSize
+from seatrial.model.selection import DossierItem, Factor, Override, Selection, Words
 from seatrial.model.shape import Burst, Curve, HeldLevel, Shape, Sine, Spike
 from seatrial.model.steps import ChooseStep, GroupStep, Option, PauseStep, RepeatStep, ThinkTime
 from seatrial.model.telemetry import Series, Source, Telemetry
@@ -112,6 +113,13 @@ PARTS: dict[str, type[BaseModel]] = {
     "Policy/validity": Validity,
     "Policy/acceptance": Acceptance,
     "Policy/acceptance/mandatory/*": Required,
+    "Policy/selection": Selection,
+    "Policy/selection/factors/*": Factor,
+    "Policy/selection/factors/*/title": Words,
+    "Policy/selection/factors/*/levels/*": Words,
+    "Policy/selection/overrides/*": Override,
+    "Policy/dossier/*": DossierItem,
+    "Policy/dossier/*/title": Words,
     "Forecast": Forecast,
     "Forecast/people": People,
     "Forecast/growth": Times,
