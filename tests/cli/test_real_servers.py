@@ -77,7 +77,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Run]]:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_answer_is_one_json_object_of_the_documented_shape(runs, name):
     document = runs[name].done.json
-    assert set(document) == {"verdict", "reasons", "trials", "bundle", "digest"}
+    assert set(document) == {"verdict", "reasons", "trials", "attempt", "bundle", "digest"}
     assert document["bundle"] == str(runs[name].bundle)
     assert len(document["digest"]) == 64
     for trial in document["trials"]:

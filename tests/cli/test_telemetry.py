@@ -42,7 +42,7 @@ trials:
       - errors <= 20%
       - mean telemetry app.cpu <= 90%
       - max telemetry app.memory <= 200 MB
-      - mean telemetry app.answers >= 10
+      - mean telemetry app.answers >= 5
 """
 
 BLIND = """\

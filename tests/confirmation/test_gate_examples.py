@@ -154,7 +154,6 @@ def test_an_input_that_looks_like_a_command_is_a_name(checkout: Path) -> None:
         "SYSTEM": "x$(touch pwned)",
         "VERSION": "`touch pwned`",
         "SOURCES": "app=build\n; touch pwned",
-        "FOLDER": "gate",
     }
     assert bash(checkout, step["run"], FOLDER="gate", **evil).returncode != 0
     assert not (checkout / "pwned").exists()
