@@ -102,6 +102,14 @@ def test_signed_facts_count_up_to_their_last_second_and_longer_where_that_is_ask
     assert ask(CONDITIONAL, signed(MET, CONDITIONAL), LATE + 2 * DAY, facts_max_age=2 * DAY).allowed
 
 
+def test_a_condition_that_was_met_too_late_does_not_bring_a_void_confirmation_back():
+    for late in (C1.due, C1.due + SECOND):
+        after = replace(MET, closed=(ClosedCondition("C1", late),))
+        denied(CONDITIONAL, signed(after, CONDITIONAL), LATE, said="when it was overdue since")
+    last = replace(MET, closed=(ClosedCondition("C1", C1.due - SECOND),))
+    assert ask(CONDITIONAL, signed(last, CONDITIONAL), LATE).allowed
+
+
 def test_a_condition_is_not_met_before_it_was_set():
     before = replace(MET, closed=(ClosedCondition("C1", NOW - SECOND),))
     denied(CONDITIONAL, signed(before, CONDITIONAL), LATE, said="before it was set")

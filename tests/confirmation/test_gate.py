@@ -341,6 +341,11 @@ def test_an_expired_an_early_or_an_old_list_keeps_it_shut():
     denied(SIGNED, RELEASE, TRUST, NOW, listed, least_sequence=2, said="older than number 2")
 
 
+def test_who_asks_for_a_number_of_the_list_and_gives_no_list_is_not_let_through():
+    denied(SIGNED, RELEASE, TRUST, NOW, least_sequence=2, said="number 2 or later is asked for, and none was given")
+    assert decide(SIGNED, RELEASE, TRUST, NOW, least_sequence=1).allowed
+
+
 def list_statement(**changes):
     statement = RevocationList(1, NOW, NOW + 7 * DAY, (replace(ENTRY, confirmation_digest="4" * 64),)).to_statement()
     return Statement(statement.subjects, statement.predicate_type, {**statement.predicate, **changes})

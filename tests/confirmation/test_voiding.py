@@ -1,5 +1,6 @@
 """What makes a confirmation void, each with a reason of its own; and what the gate remembers and looks at."""
 
+import fcntl
 import json
 import resource
 import subprocess
@@ -42,6 +43,7 @@ from seal_desk import call, lay_desk
 
 from seatrial.cli.confirming import _drill, _window
 from seatrial.clock import SystemClock, to_rfc3339
+from seatrial.confirmation import memory as remembering
 from seatrial.confirmation.bounds import DRILL_VALIDITY, VoidWhen, highest_forecast_per_s, parse_void_when
 from seatrial.confirmation.confirm import ConfirmationRequest, confirm
 from seatrial.confirmation.facts import FalseDeclaration, Incident, Severity
@@ -350,6 +352,18 @@ def test_gates_that_ask_at_once_never_forget_the_highest_number(tmp_path):
         list(pool.map(lambda number: remember(memory, number, f"{number:064x}"), range(1, 41)))
     assert json.loads(memory.read_bytes())["sequence"] == 40
     assert sorted(p.name for p in tmp_path.iterdir()) == ["seen.json", "seen.json.lock"]
+
+
+def test_a_memory_whose_lock_is_never_given_back_is_a_denial_and_no_wait_for_ever(tmp_path, monkeypatch):
+    memory = tmp_path / "seen.json"
+    monkeypatch.setattr(remembering, "LOCK_WAIT_S", 0.02)
+    with (tmp_path / "seen.json.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        denied(revocations=edition(1), remembering=memory, said="its lock is held by another process")
+    assert ask(revocations=edition(1), remembering=memory).allowed
+    (tmp_path / "other.lock").symlink_to(tmp_path / "elsewhere")
+    denied(revocations=edition(1), remembering=tmp_path / "other", said="can't be relied on")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 # --- the entrance

@@ -20,6 +20,7 @@ from seatrial.confirmation.facts import FACTS_MAX_AGE
 from seatrial.confirmation.gate import Decision, decide, deny
 from seatrial.errors import SeatrialError
 from seatrial.evidence.canonical import read_document
+from seatrial.model.release import Release, parse_release
 from seatrial.units import parse_duration
 
 __all__ = ["Question", "answer", "main"]
@@ -53,8 +54,26 @@ class Question:
     evidence: Path | None = None
     log_proof: Path | None = None
 
-    def decision(self, now: datetime) -> Decision:
-        """Read the files and decide; what can't be read is a DENY like any other doubt."""
+    def ask(self, now: datetime) -> tuple[Decision, Release | None]:
+        """Read each file once and decide; what can't be read is a DENY like any other doubt.
+
+        Returns:
+            The decision, and the deployed manifest that it was made on: the same bytes, so that nobody can exchange the
+            file between the two. None where it can't be read.
+        """
+        try:
+            found, unreadable = self._read()
+            if unreadable:
+                return deny(*unreadable), None
+            decision = self._decide(found, now)
+            try:
+                return decision, parse_release(found["deployed"], "the deployed manifest")
+            except SeatrialError:
+                return (deny(*decision.reasons) if decision.allowed else decision), None
+        except Exception as e:  # in doubt the gate stays shut, whatever went wrong
+            return deny(f"the gate could not decide ({type(e).__name__}: {e})"), None
+
+    def _read(self) -> tuple[dict[str, bytes], list[str]]:
         found: dict[str, bytes] = {}
         unreadable = []
         for name in ("confirmation", "deployed", "trust", "revocations", "facts", "log_proof"):
@@ -64,8 +83,9 @@ class Question:
                     found[name] = read_document(path.resolve())  # a mounted file is a link
                 except (SeatrialError, OSError, RuntimeError, ValueError) as e:
                     unreadable.append(f"--{name.replace('_', '-')}: {e}")
-        if unreadable:
-            return deny(*unreadable)
+        return found, unreadable
+
+    def _decide(self, found: dict[str, bytes], now: datetime) -> Decision:
         return decide(
             found["confirmation"],
             found["deployed"],
@@ -88,13 +108,15 @@ def answer(question: Question, *, as_json: bool = False) -> int:
         question: What the gate is asked.
         as_json: Print one JSON object instead of lines.
     """
-    decision = question.decision(SystemClock().now())
+    decision, _ = question.ask(SystemClock().now())
     if as_json:
-        print(json.dumps(decision.to_object(), ensure_ascii=False))
+        print(json.dumps(decision.to_object()))  # ASCII: valid whatever a path or the terminal's encoding holds
     else:
         # One line each: whatever a reason quotes, no line but the first can read ALLOW.
         shown = ["".join(c if c.isprintable() else " " for c in reason) for reason in decision.reasons]
-        print("\n- ".join([str(decision.answer), *shown]))
+        text = "\n- ".join([str(decision.answer), *shown])
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        print(text.encode(encoding, "backslashreplace").decode(encoding))
     return 0 if decision.allowed else 1
 
 

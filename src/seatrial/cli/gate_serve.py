@@ -25,9 +25,9 @@ from seatrial.cli.gate import Question
 from seatrial.clock import SystemClock
 from seatrial.confirmation.admission import MAX_REVIEW_BYTES, respond
 from seatrial.confirmation.gate import Decision, deny
-from seatrial.errors import EvidenceError, SeatrialError, UsageError
+from seatrial.errors import EvidenceError, UsageError
 from seatrial.evidence.canonical import parse_json, read_document
-from seatrial.model.release import Release, parse_release
+from seatrial.model.release import Release
 
 __all__ = ["Webhook", "main"]
 
@@ -88,11 +88,7 @@ class Webhook:
             remember=self._common.get("remember"),
             facts=entry.get("facts"),
         )
-        decision = question.decision(SystemClock().now())
-        try:
-            return decision, parse_release(read_document(entry["deployed"].resolve()), "the deployed manifest")
-        except (SeatrialError, OSError) as e:
-            return deny(*decision.reasons, str(e)), None
+        return question.ask(SystemClock().now())
 
 
 async def _body(receive: Any) -> bytes | None:

@@ -107,7 +107,8 @@ def decide(
         trust: The trust file, read or as bytes.
         now: The current time, with a zone.
         revocations: The envelope of the revocation list; None does not look at any.
-        least_sequence: The lowest number that the list may have, so that an old edition can't be played again.
+        least_sequence: The lowest number that the list may have, so that an old edition can't be played again; above
+            1 there must be a list.
         remembering: File that keeps the highest number seen so far, for the same reason; None keeps none.
         facts: Facts since the confirmation, signed by a case officer or not; None where there are none.
         facts_max_age: How old facts may be.
@@ -238,7 +239,10 @@ def _not_the_same(confirmed: Confirmation, release: Release) -> list[str]:
 
 def _revoked(listing: _Listing, trust: Trust, confirmation_digest: str | None, now: datetime) -> list[str]:
     if listing.envelope is None:
-        return [] if listing.remembering is None else ["there is a memory of revocation lists, and none was given"]
+        reasons = [] if listing.remembering is None else ["there is a memory of revocation lists, and none was given"]
+        if listing.least_sequence > 1:
+            reasons.append(f"revocation list number {listing.least_sequence} or later is asked for, and none was given")
+        return reasons
     try:
         listed = read_list(listing.envelope, trust)
     except SeatrialError as e:

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from seatrial.confirmation import reading
 from seatrial.errors import EvidenceError
 from seatrial.evidence.canonical import canonical_bytes, parse_json, read_document
 
-__all__ = ["MEMORY_FORMAT", "remember"]
+__all__ = ["LOCK_WAIT_S", "MEMORY_FORMAT", "remember"]
 
 MEMORY_FORMAT = "seatrial-seen/1"
 _MAX_BYTES = 4096
+LOCK_WAIT_S = 5.0
+"""How long another gate is waited for, in seconds; a webhook's question has ten."""
 
 
 def remember(path: Path, sequence: int, list_digest: str) -> tuple[str, ...]:
@@ -37,14 +40,29 @@ def remember(path: Path, sequence: int, list_digest: str) -> tuple[str, ...]:
     """
     try:
         # Two gates at once: the lower number must not be written last.
-        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        lock = os.open(path.with_name(path.name + ".lock"), flags, 0o644)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _wait_for(lock)
             return _compare(path, sequence, list_digest)
         finally:
             os.close(lock)
     except (OSError, EvidenceError) as e:
         return (f"the memory of the revocation list can't be relied on: {e}",)
+
+
+def _wait_for(lock: int) -> None:
+    """Take the lock, or raise TimeoutError: whoever holds it for ever would keep the gate from saying DENY."""
+    until = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as e:
+            if time.monotonic() >= until:
+                raise TimeoutError(f"its lock is held by another process for more than {LOCK_WAIT_S:g} s") from e
+            time.sleep(0.005)
+        else:
+            return
 
 
 def _compare(path: Path, sequence: int, list_digest: str) -> tuple[str, ...]:

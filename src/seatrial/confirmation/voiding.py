@@ -2,7 +2,7 @@
 
     drill               the contingency drill that it rests on is more than 90 days old
     window              it is meant for an event that is not now
-    conditions          a condition is overdue, and no trusted facts say that it was met
+    conditions          a condition is overdue, and no trusted facts say that it was met before it was due
     forecast            the forecast is more than 10 % above the tested peak
     dependency limits   their document is not the one that is bound
     incident            a severe incident happened since it was issued
@@ -89,6 +89,11 @@ def _conditions(case: _Case) -> Iterator[str]:
         at = closed.get(condition.id)
         if at is not None and at < case.confirmed.issued_at:
             yield f"condition {condition.id} is said to be met at {to_rfc3339(at)}, before it was set"
+        elif at is not None and at >= condition.due:
+            yield (
+                f"condition {condition.id} was met at {to_rfc3339(at)}, when it was overdue since "
+                f"{to_rfc3339(condition.due)}: the confirmation was void by then"
+            )
         elif at is None and case.now >= condition.due:
             yield f"condition {condition.id} is overdue since {to_rfc3339(condition.due)}: {condition.text}"
 
