@@ -1,12 +1,16 @@
 """The admission webhook: a real process, real TLS, and reviews as the Kubernetes API server sends them."""
 
+import contextlib
 import http.client
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -20,6 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from evidence_builders import OFFICER_KEY, OFFICER_SIGNER, REVIEWER_KEY, REVIEWER_SIGNER, TESTER_KEY
 
+from seatrial.cli.gate_serve import Webhook, application
+from seatrial.cli.gate_server import Certificate, server_of
 from seatrial.clock import SystemClock
 from seatrial.confirmation.admission import respond
 from seatrial.confirmation.bounds import VoidWhen
@@ -195,6 +201,8 @@ REFUSED = {
     "an init container": (review(pod(GOOD, initContainers=[{"image": "x:1"}])), "x:1"),
     "an ephemeral container": (review(pod(GOOD, ephemeralContainers=[{"image": "sh:1"}])), "sh:1"),
     "an image volume": (review(pod(GOOD, volumes=[{"name": "v", "image": {"reference": "data:1"}}])), "data:1"),
+    "an image volume of no form": (review(pod(GOOD, volumes=[{"name": "v", "image": "data:1"}])), "no object"),
+    "volumes that are no list": (review(pod(GOOD, volumes={"v": {"image": {"reference": "data:1"}}})), "no list"),
     "no container": (review(pod()), "no container"),
     "a container without image": (review(pod(GOOD, initContainers=[{"name": "x"}])), "names no image"),
     "containers that are no list": (review(pod(GOOD, initContainers={"a": 1})), "is no list"),
@@ -254,6 +262,62 @@ def test_nothing_but_its_two_addresses_is_served_and_bodies_are_bounded(served: 
         plain.request("GET", "/healthz")
         plain.getresponse()
     assert served.ask(review(pod(GOOD)))["allowed"]
+
+
+def shown_to(port: int) -> bytes:
+    """Return the certificate that the webhook shows now."""
+    anyone = ssl.create_default_context()
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw, anyone.wrap_socket(raw) as connection:
+        return connection.getpeercert(binary_form=True)
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """A webhook that waits 0.2 s for the head of a request: its folder and its port."""
+    set_up(tmp_path)
+    listener = socket.create_server(("127.0.0.1", 0))
+    shown = Certificate(tmp_path / "tls.crt", tmp_path / "tls.key")
+    server = server_of(application(Webhook(tmp_path / "webhook.json")), shown, request_seconds=0.2)
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    yield tmp_path, listener.getsockname()[1]
+    server.should_exit = True
+    thread.join(timeout=20)
+    assert not thread.is_alive()
+    listener.close()
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart_and_half_of_one_is_not(impatient: tuple[Path, int]) -> None:
+    folder, port = impatient
+    first = ssl.PEM_cert_to_DER_cert((folder / "tls.crt").read_text())
+    assert shown_to(port) == first
+    (folder / "new").mkdir()
+    certificate(folder / "new")
+    (folder / "new" / "tls.crt").replace(folder / "tls.crt")
+    assert shown_to(port) == first
+    (folder / "new" / "tls.key").replace(folder / "tls.key")
+    assert shown_to(port) == ssl.PEM_cert_to_DER_cert((folder / "tls.crt").read_text()) != first
+    (folder / "tls.key").unlink()
+    assert shown_to(port) != first
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"POST /validate HTTP/1.1\r\nHost: x\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nPO"]
+)
+def test_who_holds_a_connection_and_asks_nothing_is_hung_up_on(impatient: tuple[Path, int], sent: bytes) -> None:
+    folder, port = impatient
+    tls = ssl.create_default_context(cafile=str(folder / "tls.crt"))
+    raw = socket.create_connection(("127.0.0.1", port), timeout=10)
+    with tls.wrap_socket(raw, server_hostname="127.0.0.1") as connection:
+        connection.sendall(sent)
+        answer = b""
+        began = time.monotonic()
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            while part := connection.recv(4096):  # a hang-up ends it; patience would end in a time-out of 10 s
+                answer += part
+        assert answer.startswith(b"HTTP/1.1 200") is sent.startswith(b"GET")
+        assert time.monotonic() - began < 5
 
 
 def test_a_configuration_that_is_wrong_is_said_and_nothing_is_served(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -165,32 +164,17 @@ def main(arguments: Sequence[str]) -> int:
 def _serve(webhook: Webhook, certificate: Path, key: Path, host: str, port: int) -> int:
     import socket
 
-    import uvicorn
+    from seatrial.cli.gate_server import Certificate, server_of
 
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as e:
-        raise UsageError("the certificate or its key can't be used", value=e, remedy="Give PEM files that fit.") from e
+    shown = Certificate(certificate, key)
     try:
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as e:
         raise UsageError(
             "the address can't be listened on", value=f"{host}:{port}: {e}", remedy="Choose another."
         ) from e
-    config = uvicorn.Config(
-        application(webhook),
-        ssl_certfile=str(certificate),
-        ssl_keyfile=str(key),
-        log_level="error",
-        access_log=False,
-        lifespan="off",
-        limit_concurrency=200,
-        timeout_keep_alive=15,
-        timeout_graceful_shutdown=5,
-        server_header=False,
-    )
     print(f"listening on https://{host}:{listener.getsockname()[1]}/validate", flush=True)
-    uvicorn.Server(config).run([listener])
+    server_of(application(webhook), shown).run([listener])
     return 0
 
 

@@ -135,10 +135,19 @@ def _images(spec: dict[str, Any]) -> tuple[str, ...]:
             images.append(image)
     if not images:
         raise _RefusedError("the object has no container")
-    volumes = spec.get("volumes") or []
-    mounted = [v["image"] for v in volumes if isinstance(v, dict) and isinstance(v.get("image"), dict)]
-    images += [str(image.get("reference")) for image in mounted]  # a volume may be an image too
-    return tuple(images)
+    return (*images, *_mounted(spec.get("volumes")))
+
+
+def _mounted(volumes: object) -> list[str]:
+    """Return the images of volumes: a volume may be an image too."""
+    if volumes is None:
+        return []
+    if not isinstance(volumes, list) or not all(isinstance(volume, dict) for volume in volumes):
+        raise _RefusedError("volumes is no list of objects")
+    found = [volume["image"] for volume in volumes if volume.get("image") is not None]
+    if not all(isinstance(image, dict) for image in found):
+        raise _RefusedError("the image of a volume is no object")
+    return [str(image.get("reference")) for image in found]
 
 
 def _judge(request: _Request, ask: Ask) -> list[str]:
