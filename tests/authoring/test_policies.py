@@ -40,7 +40,7 @@ def test_all_mistakes_of_a_policy_come_out_at_once_with_their_lines(tmp_path: Pa
         ("7", "min_samples is not a whole number", "Write a whole number."),
         ("10", "an unknown key", "Did you mean unsent?"),
         ("13", "confidence is not below 1", "Write a value below 1."),
-        ("18", "not a load level", "Write a multiple of the peak (1.5 P) or a rate (60/s)."),
+        ("20", "not a load level", "Write a multiple of the peak (1.5 P) or a rate (60/s)."),
     ]
 
 

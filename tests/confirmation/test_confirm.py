@@ -208,7 +208,7 @@ def test_who_may_not_sign_does_not(good, signers, trust, said):
 
 def test_the_tester_does_not_rule_on_the_own_evidence(good):
     both_hats = Trust((TESTER_KEY, REVIEWER_KEY, replace(OFFICER_KEY, name=TESTER_KEY.name.upper())))
-    with pytest.raises(SignatureError, match="can't rule on it"):
+    with pytest.raises(SignatureError, match="is the tester of this evidence"):
         confirm(good, request(), BOTH, both_hats, NOW)
 
 

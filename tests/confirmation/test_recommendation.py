@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from evidence_builders import (
     NOW,
+    OFFICER_KEY,
     OFFICER_SIGNER,
     PASSED,
     POLICY_DIGEST,
@@ -155,6 +156,26 @@ def test_who_departs_from_the_recommendation_gives_a_reason(good):
         with pytest.raises(ConfirmationError, match="departs from the recommendation"):
             decided(good, ruling, envelope, **more)
         assert decided(good, ruling, envelope, reasons=("the panel decided otherwise",), **more)
+
+
+def test_who_recommended_does_not_take_the_decision_with_another_key(good):
+    signer, key = keyed("reviewer", "Second reviewer")
+    trust = Trust((*TRUST.keys, key))
+    mine = read_recommendation(recommended(good, signers=[signer], trust=trust), trust)
+    worn = replace(mine, signed_by=(replace(key, name=OFFICER_KEY.name),))
+    until = months_after(NOW, 6)
+    with pytest.raises(SignatureError, match="signed the recommendation"):
+        confirm(
+            good, ConfirmationRequest(Ruling.CONFIRMED, until, POLICY_DIGEST, recommendation=worn), BOTH, TRUST, NOW
+        )
+    request = ConfirmationRequest(Ruling.CONFIRMED, until, POLICY_DIGEST, recommendation=mine)
+    assert confirm(good, request, BOTH, TRUST, NOW)
+    for first, second in (BOTH, BOTH[::-1]):
+        half = confirm(good, request, [first], TRUST, NOW)
+        rules = {"trust": TRUST, "now": NOW, "policy_digest": POLICY_DIGEST}
+        with pytest.raises(SignatureError, match="signed the recommendation"):
+            countersign(half, good, second, **rules, recommendation=worn)
+        assert countersign(half, good, second, **rules, recommendation=mine)
 
 
 def test_a_recommendation_on_other_evidence_or_from_the_future_is_not_relied_on(good, failing):

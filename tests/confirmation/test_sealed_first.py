@@ -1,13 +1,19 @@
 """No confirmation without criteria sealed first, and none on the best of several attempts without a word about it."""
 
+from dataclasses import replace
+
 import pytest
 from evidence_builders import (
     NOW,
+    OFFICER_KEY,
     OFFICER_SIGNER,
     PASSED,
     POLICY_DIGEST,
+    REVIEWER_KEY,
     REVIEWER_SIGNER,
+    TESTER_KEY,
     TRUST,
+    keyed,
     make_bundle,
     recompute_as_sealed,
 )
@@ -15,12 +21,13 @@ from evidence_builders import (
 from seatrial.confirmation.attempts import earlier_attempts
 from seatrial.confirmation.confirm import ConfirmationRequest, confirm, countersign, obstacles
 from seatrial.confirmation.statement import Ruling, months_after, parse_confirmation
-from seatrial.errors import ConfirmationError
+from seatrial.errors import ConfirmationError, SignatureError
 from seatrial.evidence.attempts import ATTEMPTS, AttemptsLog, parse_log
 from seatrial.evidence.envelope import verify
 from seatrial.evidence.verifier import verify_bundle
 
 BOTH = [REVIEWER_SIGNER, OFFICER_SIGNER]
+_, ARRANGER_KEY = keyed("test-arranger", "Ho Ka-yan")
 FAILED_AND_KILLED = (("FAIL", "completed"), None)
 WHY = "the generator's own network was cut, see the log of 31 May"
 SAID = "earlier attempts on this seal did not pass (number 1 and 2: FAIL, not ended)"
@@ -45,6 +52,42 @@ def test_criteria_that_were_not_sealed_first_are_an_obstacle(tmp_path):
         confirm(report, request(attempts_reason=WHY), BOTH, TRUST, NOW)
     refusal = confirm(report, request(Ruling.REFUSED), BOTH, TRUST, NOW)
     assert reasons(refusal) == ("the criteria were not sealed before the trial",)
+
+
+def sealed_by(report, *keys):
+    return replace(report, plan_seal=replace(report.plan_seal, signed_by=keys))
+
+
+@pytest.mark.parametrize("asked", [None, "test-arranger"])
+def test_a_tester_who_sealed_alone_is_an_obstacle_unless_the_policy_says_that_this_suffices(tmp_path, asked):
+    report = evidence(tmp_path / "b")
+    assert report.policy["acceptance"]["sealed_by"] == "tester" and obstacles(report, POLICY_DIGEST) == ()
+    acceptance = {key: value for key, value in report.policy["acceptance"].items() if key != "sealed_by"}
+    strict = replace(
+        report, policy={**report.policy, "acceptance": acceptance | ({"sealed_by": asked} if asked else {})}
+    )
+    (said,) = obstacles(strict, POLICY_DIGEST)
+    assert said.startswith(f"the criteria were sealed by tester {TESTER_KEY.name} and by no test arranger")
+    with pytest.raises(ConfirmationError, match="by no test arranger"):
+        confirm(strict, request(), BOTH, TRUST, NOW)
+    with pytest.raises(ConfirmationError, match="by no test arranger"):
+        first = confirm(report, request(), [REVIEWER_SIGNER], TRUST, NOW)
+        countersign(first, strict, OFFICER_SIGNER, trust=TRUST, now=NOW, policy_digest=POLICY_DIGEST)
+    for keys in ((ARRANGER_KEY,), (TESTER_KEY, ARRANGER_KEY)):
+        assert obstacles(sealed_by(strict, *keys), POLICY_DIGEST) == ()
+
+
+def test_who_arranged_the_trial_may_review_it_and_never_confirm_it_whatever_key(tmp_path):
+    report = evidence(tmp_path / "b")
+    officer = sealed_by(report, replace(ARRANGER_KEY, name=OFFICER_KEY.name.upper()))
+    for ruling, why in ((Ruling.CONFIRMED, ()), (Ruling.REFUSED, ("no",))):
+        with pytest.raises(SignatureError, match="arranged this trial"):
+            confirm(officer, request(ruling, reasons=why), BOTH, TRUST, NOW)
+    first = confirm(report, request(), [OFFICER_SIGNER], TRUST, NOW)
+    with pytest.raises(SignatureError, match="who signed it, arranged this trial"):
+        countersign(first, officer, REVIEWER_SIGNER, trust=TRUST, now=NOW, policy_digest=POLICY_DIGEST)
+    reviewer = sealed_by(report, replace(ARRANGER_KEY, name=REVIEWER_KEY.name))
+    assert confirm(reviewer, request(), BOTH, TRUST, NOW)
 
 
 def test_attempts_that_passed_too_need_no_reason(tmp_path):

@@ -63,6 +63,7 @@ POLICY = {
     "policy": 1,
     "title": "A policy",
     "acceptance": {
+        "sealed_by": "tester",
         "mandatory": [
             {"kind": "load", "at_least": "1 P", "hold": "60m", "objectives": LIMITS},
             {"kind": "stress", "at_least": "2 P", "hold": "30s", "objectives": ["capacity >= 2 P"]},

@@ -25,11 +25,11 @@ from seatrial.confirmation.statement import (
     Ruling,
     parse_confirmation,
 )
-from seatrial.confirmation.who_signs import check_signers, is_tester
+from seatrial.confirmation.who_signs import check_signers, other_part, recommended_it
 from seatrial.errors import ConfirmationError, EnvelopeError, SignatureError
 from seatrial.evidence.canonical import canonical_bytes, sha256_hex
 from seatrial.evidence.envelope import add_signature, sign, verify
-from seatrial.evidence.keys import Signer, Trust
+from seatrial.evidence.keys import TEST_ARRANGER, TESTER, Signer, Trust, TrustedKey
 from seatrial.evidence.manifest import MANIFEST
 from seatrial.evidence.verification import VerificationReport
 from seatrial.model.plan import Plan
@@ -111,11 +111,11 @@ def obstacles(report: VerificationReport, policy_digest: str, *, attempts_explai
         for trial in (trials if isinstance(trials, list) else [])
         if isinstance(trial, dict) and trial.get("verdict") != "PASS"
     ]
-    return (*found, *_too_little(report))
+    return (*found, *_below_the_policy(report))
 
 
-def _too_little(report: VerificationReport) -> tuple[str, ...]:
-    """Say where the plan asked for less than the policy in the evidence makes mandatory.
+def _below_the_policy(report: VerificationReport) -> tuple[str, ...]:
+    """Say where the plan asked for less, or was sealed by less, than the policy in the evidence makes mandatory.
 
     Every trial of the plan must have passed anyway, so a plan that asks enough, and passed, has shown enough.
     """
@@ -123,7 +123,12 @@ def _too_little(report: VerificationReport) -> tuple[str, ...]:
         plan, policy = Plan.model_validate(report.plan), Policy.model_validate(report.policy)
     except ValidationError:
         return ("plan and policy can't be read, so it is not known what was asked",)
-    return tuple(f"the plan asks too little: {lack}" for lack in shortfalls(plan, policy))
+    found = [f"the plan asks too little: {lack}" for lack in shortfalls(plan, policy)]
+    sealers = report.plan_seal.signed_by if report.plan_seal else ()
+    if sealers and policy.acceptance.sealed_by != TESTER and TEST_ARRANGER not in {key.role for key in sealers}:
+        names = ", ".join(f"{key.role} {key.name}" for key in sealers)
+        found.append(f"the criteria were sealed by {names} and by no test arranger, whose seal the policy asks for")
+    return tuple(found)
 
 
 def digest_of(policy: Policy) -> str:
@@ -169,7 +174,8 @@ def confirm(
             )
         reasons = (*reasons, *found)
     _heed_recommendation(report, request, now)
-    check_signers(signers, report, trust, now)
+    keys = check_signers(signers, report, trust, now)
+    _refuse_own_recommendation(keys, request.recommendation)
     return sign(_statement(report, request, reasons, now).to_statement().to_bytes(), signers)
 
 
@@ -197,6 +203,14 @@ def _heed_recommendation(report: VerificationReport, request: ConfirmationReques
     if departures and not request.reasons:
         raise ConfirmationError(
             "who departs from the recommendation gives a reason", value="; ".join(departures), remedy="Give --reason."
+        )
+
+
+def _refuse_own_recommendation(keys: Sequence[TrustedKey], recommendation: SignedRecommendation | None) -> None:
+    problems = recommended_it(keys, recommendation.signed_by if recommendation else ())
+    if problems:
+        raise SignatureError(
+            "who recommended a decision does not take it", value="; ".join(problems), remedy="Another officer decides."
         )
 
 
@@ -291,7 +305,8 @@ def countersign(
     problems = list(verified.faults(SIGNING_ROLES, confirmation.issued_at))
     if [key.role for key in verified.signed_by].count(second.role) >= trust.thresholds.get(second.role, 1):
         problems.append(f"a {second.role} has signed already")
-    problems += [f"{k.name}, who signed it, is the tester" for k in verified.signed_by if is_tester(k, report)]
+    problems += [f"{k.name}, who signed it, {part}" for k in verified.signed_by if (part := other_part(k, report))]
+    problems += recommended_it((second, *verified.signed_by), recommendation.signed_by if recommendation else ())
     if any(key.holder == second.holder for key in verified.signed_by):
         problems.append(f"{second.name} has signed already")
     if not second.valid_at(confirmation.issued_at):

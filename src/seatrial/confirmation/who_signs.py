@@ -1,4 +1,7 @@
-"""Who may sign on evidence: a known key of the right role, valid now, whose holder is not the tester."""
+"""Who may sign on evidence: a known key of the right role, valid now, whose holder has no other part in the case.
+
+The tester rules on nothing, and the confirming officer is neither who arranged the trial nor who recommended on it.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from datetime import datetime
 from seatrial.clock import to_rfc3339
 from seatrial.confirmation.statement import SIGNING_ROLES
 from seatrial.errors import SignatureError
-from seatrial.evidence.keys import Signer, Trust, TrustedKey
+from seatrial.evidence.keys import CONFIRMING_OFFICER, TEST_ARRANGER, Signer, Trust, TrustedKey
 from seatrial.evidence.verification import VerificationReport
 
-__all__ = ["check_signers", "is_tester"]
+__all__ = ["check_signers", "other_part", "recommended_it"]
 
 
 def check_signers(
@@ -34,8 +37,8 @@ def check_signers(
         act: What they want to do, for messages.
 
     Raises:
-        SignatureError: A signer is unknown, of another role, out of its period or the tester, or too many of a role
-            or one holder twice want to sign.
+        SignatureError: A signer is unknown, of another role, out of its period, the tester or, to confirm, the test
+            arranger; or too many of a role or one holder twice want to sign.
     """
     found: list[TrustedKey] = []
     for signer in signers:
@@ -53,11 +56,11 @@ def check_signers(
             raise SignatureError(
                 f"the key of {key.role} {key.name} is not valid now", value=to_rfc3339(now), remedy="Use a valid key."
             )
-        if is_tester(key, report):
+        part = other_part(key, report)
+        if part:
             raise SignatureError(
-                "the tester of this evidence can't rule on it",
-                value=key.name,
-                remedy="Reviewer and confirming officer are independent of the tester.",
+                f"{key.name} {part}, and can't {act} as {key.role}",
+                remedy="Reviewer and confirming officer are no testers, and the officer is not the arranger.",
             )
         found.append(key)
     crowded = any([key.role for key in found].count(role) > trust.thresholds.get(role, 1) for role in SIGNING_ROLES)
@@ -70,6 +73,27 @@ def check_signers(
     return found
 
 
-def is_tester(key: TrustedKey, report: VerificationReport) -> bool:
-    """Return whether the holder of a key sealed this evidence, whatever role the key has."""
-    return key.holder in {tester.holder for tester in report.sealed_by}
+def other_part(key: TrustedKey, report: VerificationReport) -> str:
+    """Return the part in the trial that keeps a holder from signing in this role, whatever key; empty where none does.
+
+    Args:
+        key: Of who wants to sign, or has signed.
+        report: The verification of the evidence.
+    """
+    if key.holder in {tester.holder for tester in report.sealed_by}:
+        return "is the tester of this evidence"
+    sealers = report.plan_seal.signed_by if report.plan_seal else ()
+    arrangers = {sealer.holder for sealer in sealers if sealer.role == TEST_ARRANGER}
+    if key.role == CONFIRMING_OFFICER and key.holder in arrangers:
+        return "arranged this trial"
+    return ""
+
+
+def recommended_it(keys: Sequence[TrustedKey], reviewers: Sequence[TrustedKey]) -> list[str]:
+    """Say which confirming officers are among those who signed the recommendation, whatever key; empty when none is."""
+    holders = {reviewer.holder for reviewer in reviewers}
+    return [
+        f"{key.name} signed the recommendation"
+        for key in keys
+        if key.role == CONFIRMING_OFFICER and key.holder in holders
+    ]

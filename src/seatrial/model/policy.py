@@ -85,9 +85,16 @@ class Required(Strict):
 
 
 class Acceptance(Strict):
-    """What a confirmation needs: every trial here, passed."""
+    """What a confirmation needs.
+
+    Attributes:
+        mandatory: Every trial here, passed.
+        sealed_by: Whose seal the criteria must bear: a test arranger's of the authority, which is asked where it is
+            left out too, or a tester's suffices. A tester who seals alone can seal anew and begin at attempt 1 again.
+    """
 
     mandatory: tuple[Required, ...] = Field(min_length=1)
+    sealed_by: Literal["test-arranger", "tester"] | None = None
 
 
 class Policy(Strict):
