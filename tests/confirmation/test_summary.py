@@ -1,7 +1,8 @@
 """The verification summary, and every statement of ours as other libraries read them."""
 
+import inspect
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import google.protobuf.json_format as pb_json
 import pytest
@@ -42,13 +43,15 @@ from seal_desk import call, lay_desk
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 
+from seatrial.cli import gate, summaries
+from seatrial.clock import SystemClock
 from seatrial.confirmation.facts import FACTS_TYPE
 from seatrial.confirmation.recommendation import RECOMMENDATION_TYPE, Recommendation, Recommended
 from seatrial.confirmation.revocation import REVOCATIONS_TYPE, Revocation, next_list
 from seatrial.confirmation.statement import CONFIRMATION_TYPE, Ruling
 from seatrial.confirmation.summary import SUMMARY_TYPE, Question, summarise
-from seatrial.errors import EnvelopeError, EvidenceError, SignatureError
-from seatrial.evidence.canonical import sha256_hex
+from seatrial.errors import EnvelopeError, EvidenceError, SignatureError, UsageError
+from seatrial.evidence.canonical import canonical_bytes, sha256_hex
 from seatrial.evidence.envelope import PAYLOAD_TYPE, sign, verify
 from seatrial.evidence.keys import Trust
 from seatrial.model.release import Subject
@@ -239,3 +242,24 @@ def test_the_command_line_sums_up_what_the_gate_says(tmp_path, monkeypatch):
     with pytest.raises(SignatureError, match="signed by a verifier"):
         call(*asked, "--key", "reviewer.pem", "--out", "other.json")
     assert not (tmp_path / "other.json").exists()
+
+
+def test_the_command_line_asks_with_every_option_that_the_gate_has(tmp_path, monkeypatch):
+    lay_desk(tmp_path, monkeypatch)
+    call(
+        *("confirm", "good", "--trust", "trust.json", "--policy", "policy.yaml", "--out", "c.json"),
+        *("--decision", "CONFIRMED", "--key", "reviewer.pem", "--key", "confirming-officer.pem"),
+    )
+    two_days_old = replace(FACTS, as_of=SystemClock().now() - 2 * DAY)
+    (tmp_path / "facts.json").write_bytes(canonical_bytes(two_days_old.to_document()))
+    asked = ("summary", "--confirmation", "c.json", "--deployed", "release.json", "--trust", "trust.json")
+    asked += ("--key", "verifier.pem", "--out", "vsa.json", "--facts", "facts.json")
+    assert "older than 24 h" in call(*asked, expect=1)
+    assert call(*asked, "--facts-max-age", "72h").startswith("PASSED")
+    (tmp_path / "proof.json").write_text("{}")
+    said = call(*asked, "--facts-max-age", "72h", "--log-proof", "proof.json", expect=1)
+    assert "not shown to stand in the log" in said
+    with pytest.raises(UsageError, match="--facts-max-age is no duration"):
+        call(*asked, "--facts-max-age", "soon")
+    gate_asks = {field.name for field in fields(gate.Question)}
+    assert gate_asks <= set(inspect.signature(summaries.summary).parameters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +28,9 @@ def summary(
     least_sequence: Annotated[int, typer.Option(help="Lowest number the revocation list may have.")] = 1,
     remember: Annotated[Path | None, typer.Option(help="Keep the list's highest number here.")] = None,
     facts: Annotated[Path | None, typer.Option(help="Facts since the confirmation, signed or not.")] = None,
+    facts_max_age: Annotated[str, typer.Option(help="How old facts may be.")] = "24h",
     evidence: Annotated[Path | None, typer.Option(help="The bundle, to be the one that is bound.")] = None,
+    log_proof: Annotated[Path | None, typer.Option(help="That the transparency log holds the confirmation.")] = None,
     verifier_id: Annotated[str, typer.Option(help="URI of the verifier; default: of the key's holder.")] = "",
     resource_uri: Annotated[str, typer.Option(help="URI of what is deployed; default: pkg:generic/NAME@VERSION.")] = "",
 ) -> None:
@@ -46,7 +49,9 @@ def summary(
         facts=read(facts),
         least_sequence=least_sequence,
         remembering=remember,
+        facts_max_age=_max_age(facts_max_age),
         evidence=evidence,
+        log_proof=read(log_proof),
     )
     signers = [signer_of(path) for path in key]
     made = summarise(
@@ -57,3 +62,13 @@ def summary(
     for reason in made.decision.reasons:
         typer.echo("- " + "".join(c if c.isprintable() else " " for c in reason))
     raise typer.Exit(0 if made.decision.allowed else 1)
+
+
+def _max_age(text: str) -> timedelta:
+    from seatrial.errors import UsageError
+    from seatrial.units import parse_duration
+
+    try:
+        return timedelta(microseconds=parse_duration(text) / 1000)
+    except (ValueError, OverflowError) as e:
+        raise UsageError("--facts-max-age is no duration", value=repr(text), remedy="Write it like 24h.") from e

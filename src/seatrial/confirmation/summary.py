@@ -54,6 +54,7 @@ class Question:
     remembering: Path | None = None
     facts_max_age: timedelta = FACTS_MAX_AGE
     evidence: Path | None = None
+    log_proof: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ def summarise(
         facts=question.facts,
         facts_max_age=question.facts_max_age,
         evidence=question.evidence,
+        log_proof=question.log_proof,
     )
     names = [key.name for signer in signers if (key := trust.find(signer.public_key)) is not None]
     verifier = verifier_id or f"urn:seatrial:verifier:{quote(names[0] if names else '', safe='')}"
