@@ -166,6 +166,21 @@ def test_a_later_attempt_that_failed_stands_in_the_way_of_an_earlier_that_passed
     assert reasons(confirm(report, request(attempts_log=alone), BOTH, TRUST, NOW)) == ()
 
 
+def test_who_signs_second_sees_the_later_attempts_that_the_first_was_not_shown(tmp_path):
+    report = evidence(tmp_path / "b")
+    log = log_now(tmp_path, tmp_path / "b", report, ("FAIL", "completed"))
+    how = {"trust": TRUST, "now": NOW, "policy_digest": POLICY_DIGEST}
+    blind = confirm(report, request(), [REVIEWER_SIGNER], TRUST, NOW)
+    with pytest.raises(ConfirmationError, match="later attempts on this seal did not pass"):
+        countersign(blind, report, OFFICER_SIGNER, **how, attempts_log=log)
+    with pytest.raises(ConfirmationError, match="is cut"):
+        countersign(blind, report, OFFICER_SIGNER, **how, attempts_log=log[:-9])
+    seen = confirm(report, request(attempts_log=log, attempts_reason=WHY), [REVIEWER_SIGNER], TRUST, NOW)
+    assert countersign(seen, report, OFFICER_SIGNER, **how, attempts_log=log)
+    refusal = confirm(report, request(Ruling.REFUSED, reasons=("x",)), [REVIEWER_SIGNER], TRUST, NOW)
+    assert countersign(refusal, report, OFFICER_SIGNER, **how, attempts_log=log)
+
+
 def test_a_log_that_is_broken_or_knows_nothing_of_the_evidence_is_an_obstacle_that_no_reason_removes(tmp_path):
     report = evidence(tmp_path / "b")
     log = log_now(tmp_path, tmp_path / "b", report)

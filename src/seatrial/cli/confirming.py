@@ -57,7 +57,7 @@ def confirm(
     from seatrial.errors import UsageError
     from seatrial.evidence.canonical import read_document, sha256_file
 
-    said = (decision, reason, condition, valid_until, system, earlier_attempts, attempts)
+    said = (decision, reason, condition, valid_until, system, earlier_attempts)
     bound = (dependency_limits, drill, window)
     if add_signature is not None and (any((*said, *bound)) or len(key) != 1):
         raise UsageError("--add-signature takes one --key and no new decision", remedy="It signs what stands there.")
@@ -65,8 +65,9 @@ def confirm(
         raise UsageError("--decision is none of the words", value=repr(decision), remedy=" or ".join(Ruling) + ".")
     desk = _desk(bundle, trust, policy, recommendation)
     signers = [signer_of(path) for path in key]
+    log = None if attempts is None else read_document(attempts)
     if add_signature is not None:
-        _finish(out, _countersigned(desk, add_signature, signers[0]), desk.trust)
+        _finish(out, _countersigned(desk, add_signature, signers[0], log), desk.trust)
     period = _window(window)
     request = ConfirmationRequest(
         ruling=Ruling(decision),
@@ -76,7 +77,7 @@ def confirm(
         system=system,
         policy_digest=desk.policy_digest,
         attempts_reason=earlier_attempts,
-        attempts_log=None if attempts is None else read_document(attempts),
+        attempts_log=log,
         recommendation=desk.recommended,
         dependency_limits_digest=None if dependency_limits is None else sha256_file(dependency_limits)[0],
         drill_held_at=_drill(drill),
@@ -111,7 +112,7 @@ def _desk(bundle: Path, trust: Path, policy: str, recommendation: Path | None) -
     return _Desk(trusted, now, policy_digest, report, recommended)
 
 
-def _countersigned(desk: _Desk, path: Path, signer: Signer) -> bytes:
+def _countersigned(desk: _Desk, path: Path, signer: Signer, attempts_log: bytes | None) -> bytes:
     from seatrial.confirmation.confirm import countersign
     from seatrial.evidence.canonical import read_document
 
@@ -123,6 +124,7 @@ def _countersigned(desk: _Desk, path: Path, signer: Signer) -> bytes:
         now=desk.now,
         policy_digest=desk.policy_digest,
         recommendation=desk.recommended,
+        attempts_log=attempts_log,
     )
 
 

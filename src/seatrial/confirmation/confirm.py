@@ -282,6 +282,7 @@ def countersign(
     now: datetime,
     policy_digest: str,
     recommendation: SignedRecommendation | None = None,
+    attempts_log: bytes | None = None,
 ) -> bytes:
     """Add one more signature to a confirmation, on the same evidence.
 
@@ -293,6 +294,7 @@ def countersign(
         now: The time of signing, with a zone.
         policy_digest: As in :class:`ConfirmationRequest`.
         recommendation: The reviewer's, exactly when the confirmation names one.
+        attempts_log: As in :class:`ConfirmationRequest`; who signed before may not have had it.
 
     Raises:
         ConfirmationError: The envelope speaks about other evidence, has expired, or the evidence does not allow it.
@@ -313,15 +315,7 @@ def countersign(
         problems.append(f"the key of {second.name} was not valid at {to_rfc3339(confirmation.issued_at)}, its issue")
     if problems:
         raise SignatureError("this can't be countersigned", value="; ".join(problems), remedy="Issue it anew.")
-    found = (
-        []
-        if confirmation.ruling is Ruling.REFUSED
-        else list(
-            obstacles(
-                report, policy_digest, attempts_explained=explained(earlier_attempts(report), confirmation.reasons)
-            )
-        )
-    )
+    found = [*_still_in_the_way(report, confirmation, policy_digest, attempts_log)]
     found += _other_than(report, confirmation)
     found += recommendation.objections(report, now) if recommendation else ()
     if confirmation.recommendation_digest != (recommendation.digest if recommendation else None):
@@ -334,6 +328,20 @@ def countersign(
     if found:
         raise ConfirmationError("this can't be countersigned", value="; ".join(found), remedy="Issue it anew.")
     return add_signature(envelope, signer, trust)
+
+
+def _still_in_the_way(
+    report: VerificationReport, confirmation: Confirmation, policy_digest: str, attempts_log: bytes | None
+) -> tuple[str, ...]:
+    """Say what stands between this evidence and a confirmation that gives these reasons; nothing where it refuses."""
+    if confirmation.ruling is Ruling.REFUSED:
+        return ()
+    said = confirmation.reasons
+    found = obstacles(report, policy_digest, attempts_explained=explained(earlier_attempts(report), said))
+    if attempts_log is None:
+        return found
+    later, wrong = later_attempts(report, attempts_log)
+    return (*found, *(text for text in ("" if explained(later, said) else later, wrong) if text))
 
 
 def _other_than(report: VerificationReport, confirmation: Confirmation) -> list[str]:
