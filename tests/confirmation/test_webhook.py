@@ -141,10 +141,11 @@ def command(folder: Path) -> list[str]:
 class Served:
     """The webhook as a process of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **variables: str) -> None:
         self.folder = folder
+        environment = {**os.environ, **variables}
         self.process = subprocess.Popen(
-            command(folder), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command(folder), cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         line = self.process.stdout.readline()
         assert line.startswith("listening on https://127.0.0.1:"), line + self.process.stdout.read()
@@ -262,6 +263,18 @@ def test_nothing_but_its_two_addresses_is_served_and_bodies_are_bounded(served: 
         plain.request("GET", "/healthz")
         plain.getresponse()
     assert served.ask(review(pod(GOOD)))["allowed"]
+
+
+def test_a_log_that_can_not_spell_a_reason_keeps_no_answer_back(tmp_path: Path) -> None:
+    set_up(tmp_path)
+    webhook = Served(tmp_path, PYTHONIOENCODING="ascii:strict")
+    try:
+        answer = webhook.ask(review(pod("\u6e2c\u8a66:1")))
+        assert not answer["allowed"] and "\u6e2c\u8a66:1 is not given by digest" in answer["status"]["message"]
+    finally:
+        webhook.process.terminate()
+        out, _ = webhook.process.communicate(timeout=20)
+    assert "\\u6e2c\\u8a66:1 is not given by digest" in out
 
 
 def shown_to(port: int) -> bytes:

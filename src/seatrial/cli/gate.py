@@ -23,7 +23,7 @@ from seatrial.evidence.canonical import read_document
 from seatrial.model.release import Release, parse_release
 from seatrial.units import parse_duration
 
-__all__ = ["Question", "answer", "main"]
+__all__ = ["Question", "answer", "main", "say"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +114,14 @@ def answer(question: Question, *, as_json: bool = False) -> int:
     else:
         # One line each: whatever a reason quotes, no line but the first can read ALLOW.
         shown = ["".join(c if c.isprintable() else " " for c in reason) for reason in decision.reasons]
-        text = "\n- ".join([str(decision.answer), *shown])
-        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-        print(text.encode(encoding, "backslashreplace").decode(encoding))
+        say("\n- ".join([str(decision.answer), *shown]))
     return 0 if decision.allowed else 1
+
+
+def say(text: str) -> None:
+    """Print ``text``, and what the output can't spell as an escape: no reason may keep an answer from being given."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def _max_age(text: str) -> timedelta:

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seatrial.cli.gate import Question
+from seatrial.cli.gate import Question, say
 from seatrial.clock import SystemClock
 from seatrial.confirmation.admission import MAX_REVIEW_BYTES, respond
 from seatrial.confirmation.gate import Decision, deny
@@ -132,7 +132,7 @@ def application(webhook: Webhook) -> Any:
                 return
             async with one_at_a_time:
                 review, line = await asyncio.to_thread(respond, body, webhook.ask)
-            print(line, flush=True)
+            say(line)
             await answer(send, 200, review, b"application/json")
 
     return app
