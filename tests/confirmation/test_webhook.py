@@ -70,6 +70,9 @@ def revoked(*digests: str) -> bytes:
     return next_list(None, entries, OFFICER_SIGNER, trust=TRUST, now=NOW, expires_at=until)
 
 
+PATIENCE_S = 0.4
+
+
 def pod(*images: str, **more: Any) -> dict[str, Any]:
     containers = [{"name": f"c{number}", "image": image} for number, image in enumerate(images)]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": containers, **more}}
@@ -265,6 +268,18 @@ def test_nothing_but_its_two_addresses_is_served_and_bodies_are_bounded(served: 
     assert served.ask(review(pod(GOOD)))["allowed"]
 
 
+def test_who_goes_on_asking_is_not_hung_up_on(impatient: tuple[Path, int]) -> None:
+    folder, port = impatient
+    tls = ssl.create_default_context(cafile=str(folder / "tls.crt"))
+    with contextlib.closing(http.client.HTTPSConnection("127.0.0.1", port, context=tls, timeout=10)) as connection:
+        connection.connect()
+        first, until = connection.sock, time.monotonic() + 1.5 * PATIENCE_S
+        while time.monotonic() < until:
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().read() == b"ok\n"
+        assert connection.sock is first
+
+
 def test_a_log_that_can_not_spell_a_reason_keeps_no_answer_back(tmp_path: Path) -> None:
     set_up(tmp_path)
     webhook = Served(tmp_path, PYTHONIOENCODING="ascii:strict")
@@ -287,11 +302,11 @@ def shown_to(port: int) -> bytes:
 
 @pytest.fixture
 def impatient(tmp_path: Path) -> Iterator[tuple[Path, int]]:
-    """A webhook that waits 0.2 s for the head of a request: its folder and its port."""
+    """A webhook that waits a moment for the head of a request: its folder and its port."""
     set_up(tmp_path)
     listener = socket.create_server(("127.0.0.1", 0))
     shown = Certificate(tmp_path / "tls.crt", tmp_path / "tls.key")
-    server = server_of(application(Webhook(tmp_path / "webhook.json")), shown, request_seconds=0.2)
+    server = server_of(application(Webhook(tmp_path / "webhook.json")), shown, request_seconds=PATIENCE_S)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     yield tmp_path, listener.getsockname()[1]
