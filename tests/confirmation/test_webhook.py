@@ -70,7 +70,7 @@ def revoked(*digests: str) -> bytes:
     return next_list(None, entries, OFFICER_SIGNER, trust=TRUST, now=NOW, expires_at=until)
 
 
-PATIENCE_S = 0.4
+PATIENCE_S = 0.8
 
 
 def pod(*images: str, **more: Any) -> dict[str, Any]:
@@ -273,8 +273,9 @@ def test_who_goes_on_asking_is_not_hung_up_on(impatient: tuple[Path, int]) -> No
     tls = ssl.create_default_context(cafile=str(folder / "tls.crt"))
     with contextlib.closing(http.client.HTTPSConnection("127.0.0.1", port, context=tls, timeout=10)) as connection:
         connection.connect()
-        first, until = connection.sock, time.monotonic() + 1.5 * PATIENCE_S
-        while time.monotonic() < until:
+        first = connection.sock
+        for _ in range(2):  # idle when a clock that had run since the connection was made would strike
+            time.sleep(0.6 * PATIENCE_S)
             connection.request("GET", "/healthz")
             assert connection.getresponse().read() == b"ok\n"
         assert connection.sock is first
