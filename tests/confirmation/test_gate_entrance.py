@@ -50,6 +50,21 @@ def test_an_allow_that_nobody_could_be_told_is_none(desk: Path, redirect: str) -
     assert ask(desk, redirect=redirect).returncode != 0
 
 
+def test_the_gate_waits_for_no_library_of_a_cloud_or_a_device_that_is_installed_for_signing(desk: Path) -> None:
+    """Each library writes its name where it is imported; the gate imports none, and the other commands do."""
+    names = ("azure", "boto3", "google/cloud", "hvac", "keylet", "pkcs11")
+    for name in names:
+        package = desk / "installed" / name
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(f"import sys\nsys.stderr.write('imported {name}\\n')\n")
+    installed = {"PYTHONPATH": str(desk / "installed")}
+    run = ask(desk, **installed)
+    assert (run.returncode, run.stderr) == (0, b"")
+    signing = [sys.executable, "-c", "import securesystemslib.signer"]
+    said = subprocess.run(signing, env={**os.environ, **installed}, capture_output=True, timeout=30, check=True).stderr
+    assert all(f"imported {name}".encode() in said for name in names), said
+
+
 @pytest.mark.parametrize("option", ["facts", "revocations", "remember", "evidence", "log-proof", "confirmation"])
 def test_an_empty_variable_where_a_file_belongs_is_a_denial(desk: Path, option: str) -> None:
     assert ask(desk, f"--{option}", "").returncode == 1

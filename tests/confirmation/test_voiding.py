@@ -371,7 +371,7 @@ def test_a_memory_whose_lock_is_never_given_back_is_a_denial_and_no_wait_for_eve
 
 def test_the_gate_with_facts_list_and_memory_still_answers_within_its_share_of_a_processor(tmp_path):
     files = {"confirmation": envelope_of(), "deployed": RELEASE.to_bytes(), "trust": KEYS.to_bytes(), "facts": bare()}
-    command = [sys.executable, "-m", "seatrial.cli.gate", "--remember", str(tmp_path / "seen.json")]
+    command = [sys.executable, "-m", "seatrial.cli.main", "gate", "--remember", str(tmp_path / "seen.json")]
     for name, data in (files | {"revocations": edition(1)}).items():
         (tmp_path / name).write_bytes(data)
         command += [f"--{name}", str(tmp_path / name)]
