@@ -148,13 +148,13 @@ def test_the_health_row_counts_the_connections_that_thinking_citizens_hold(
         run = engine.offer(
             quic.port,
             GET,
-            {"pause": "1200ms"},
+            {"pause": "2500ms"},
             sessions=6,
             within_ms=10,
             ca=authority.ca,
             transport="http/3",
             connect_ms=5000,
-            drain_ms=8000,
+            drain_ms=9000,
         )
     assert max(row["connections"] for row in run.health) == 6, (run.health, run.details)
 

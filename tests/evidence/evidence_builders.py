@@ -67,7 +67,7 @@ POLICY = {
         "mandatory": [
             {"kind": "load", "at_least": "1 P", "hold": "60m", "objectives": LIMITS},
             {"kind": "stress", "at_least": "2 P", "hold": "30s", "objectives": ["capacity >= 2 P"]},
-        ]
+        ],
     },
 }
 
