@@ -1,0 +1,1 @@
+"""Arranging a trial: who may put the system to it, who does, and when. Pure: no database, no clock."""
