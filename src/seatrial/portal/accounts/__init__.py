@@ -1,0 +1,1 @@
+"""People: their accounts, their roles, how they sign in."""

@@ -1,0 +1,1 @@
+"""Arranging a trial: the testers' register, declarations, choice, windows, the test order."""

@@ -1,0 +1,1 @@
+"""The decision: confirmation or refusal with signatures, its letters, conditions, and what becomes of it."""

@@ -1,0 +1,10 @@
+"""The room's addresses."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+__all__ = ["app_name", "urlpatterns"]
+
+app_name = "confirmations"
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,1 @@
+"""Telling people: at once or once a day."""

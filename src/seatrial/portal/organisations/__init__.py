@@ -1,0 +1,1 @@
+"""Departments, contractors and testing organisations: whom people belong to."""

@@ -1,0 +1,1 @@
+"""What departments will roll out: systems and their releases."""

@@ -1,0 +1,1 @@
+"""Reading the evidence: findings, advice, rounds, the recommendation."""

@@ -1,0 +1,1 @@
+"""Trials: the tester's agent, live progress, bundles handed in and recomputed."""
