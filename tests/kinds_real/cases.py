@@ -137,7 +137,7 @@ CASES: dict[str, Case] = {
         "stress",
         "rising steps",
         release="a",
-        faults={"sticky_overload": 10},
+        faults={"sticky_overload": 30},
         changes=STEEP | {"settle": "2s", "hold": "14s"},
         seconds=35,
     ),
