@@ -16,6 +16,7 @@ from seatrial.cli import (
     logs,
     orders,
     plans,
+    portal,
     recommending,
     releases,
     reporting,
@@ -52,6 +53,7 @@ for room in (
     reporting,
     compare,
     histogram,
+    portal,
 ):
     room.register(app)
 
