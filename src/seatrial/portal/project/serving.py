@@ -89,7 +89,7 @@ def serve(listening: Listening, *, threads: int, worker: bool, ready: Callable[[
     trusted: dict[str, Any] = {"trusted_proxy": "*" if listening.unix_socket else "127.0.0.1", "trusted_proxy_count": 1}
     trusted["trusted_proxy_headers"] = {"x-forwarded-for", "x-forwarded-proto"}
     try:
-        server = create_server(
+        server: Any = create_server(
             get_wsgi_application(), threads=threads, ident=None, clear_untrusted_proxy_headers=True, **where, **trusted
         )
     except OSError as e:
