@@ -6,7 +6,7 @@ is refused. The order of :func:`allowed` is the order of precedence: what is bar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -21,10 +21,12 @@ __all__ = [
     "DUTY_OF",
     "GENERAL",
     "THIRD_PARTY",
+    "WORKS",
     "CaseFacts",
     "Duty",
     "General",
     "Person",
+    "Rule",
     "Work",
     "allowed",
     "allowed_in_general",
@@ -45,8 +47,25 @@ class Work(StrEnum):
 
     VIEW_CASE = "view_case"
     VIEW_RELEASED_FINDINGS = "view_released_findings"
+    VIEW_EVIDENCE = "view_evidence"
     EDIT_REGISTRATION = "edit_registration"
     SCORE_SCREENING = "score_screening"
+    CHOOSE_TESTER = "choose_tester"
+    DECLARE_INDEPENDENCE = "declare_independence"
+    BOOK_WINDOW = "book_window"
+    SIGN_TEST_ORDER = "sign_test_order"
+    EDIT_DOSSIER = "edit_dossier"
+    REVIEW_DOSSIER = "review_dossier"
+    EDIT_CONTINGENCY_PLAN = "edit_contingency_plan"
+    RUN_DRILL = "run_drill"
+    RUN_TRIAL = "run_trial"
+    VIEW_DRAFT_FINDINGS = "view_draft_findings"
+    WRITE_FINDING = "write_finding"
+    RELEASE_FINDINGS = "release_findings"
+    GIVE_ADVICE = "give_advice"
+    ANSWER_ADVICE = "answer_advice"
+    REPORT_ON_CONDITION = "report_on_condition"
+    CLOSE_CONDITION = "close_condition"
     EDIT_SEALED_RESULT = "edit_sealed_result"
     EDIT_CRITERIA = "edit_criteria"
 
@@ -94,7 +113,58 @@ GENERAL: Mapping[General, frozenset[Role]] = MappingProxyType(
     }
 )
 
-_BEFORE_PANEL = frozenset({State.SCREENING})
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may do a work, and when.
+
+    Attributes:
+        roles: Holding one of them is enough.
+        states: In which of them.
+    """
+
+    roles: frozenset[Role]
+    states: frozenset[State]
+
+
+def _rule(roles: Role | Iterable[Role], *states: State) -> Rule:
+    return Rule(frozenset({roles}) if isinstance(roles, Role) else frozenset(roles), frozenset(states or State))
+
+
+_SELECTED = (State.SELECTED, State.ARRANGING, State.ARRANGED, State.DOSSIER_OPEN, State.READY, State.TESTING)
+_JUDGED = (State.SEALED, State.UNDER_REVIEW, State.ADVISED, State.REMEDIATING, State.RECOMMENDED, State.REFUSED)
+_CONFIRMED = (State.CONFIRMED, State.CONFIRMED_WITH_CONDITIONS, State.ROLLED_OUT)
+_WITH_CONDITIONS = (State.CONFIRMED_WITH_CONDITIONS, State.ROLLED_OUT)
+_OFFICERS = frozenset({Role.PROJECT_OFFICER, Role.SYSTEM_OWNER})
+
+WORKS: Mapping[Work, Rule] = MappingProxyType(
+    {
+        Work.VIEW_CASE: _rule(DEPARTMENT | AUTHORITY | THIRD_PARTY),
+        Work.VIEW_EVIDENCE: _rule(DEPARTMENT | AUTHORITY | THIRD_PARTY),
+        Work.EDIT_REGISTRATION: _rule(Role.PROJECT_OFFICER, *BEFORE_REGISTRATION),
+        Work.SCORE_SCREENING: _rule(Role.CASE_OFFICER, State.SCREENING),
+        Work.CHOOSE_TESTER: _rule(Role.TEST_ARRANGER, State.ARRANGING),
+        Work.BOOK_WINDOW: _rule(
+            *(Role.TEST_ARRANGER, State.ARRANGING, State.ARRANGED, State.DOSSIER_OPEN, State.READY, State.ABORTED),
+        ),
+        Work.SIGN_TEST_ORDER: _rule(Role.TEST_ARRANGER, State.ARRANGED, State.DOSSIER_OPEN, State.READY),
+        Work.EDIT_DOSSIER: _rule(DEPARTMENT, State.DOSSIER_OPEN, State.REMEDIATING),
+        Work.REVIEW_DOSSIER: _rule({Role.CASE_OFFICER, Role.REVIEWER}, State.DOSSIER_OPEN, State.REMEDIATING),
+        Work.EDIT_CONTINGENCY_PLAN: _rule(Role.CONTINGENCY_OWNER, State.DOSSIER_OPEN, State.REMEDIATING),
+        Work.RUN_DRILL: _rule(Role.CONTINGENCY_OWNER, State.DOSSIER_OPEN, State.READY, State.REMEDIATING, *_CONFIRMED),
+        Work.RUN_TRIAL: _rule({Role.TEST_LEAD, Role.TESTER}, State.READY, State.TESTING),
+        Work.VIEW_DRAFT_FINDINGS: _rule(AUTHORITY),
+        Work.WRITE_FINDING: _rule(Role.REVIEWER, State.UNDER_REVIEW),
+        Work.RELEASE_FINDINGS: _rule({Role.REVIEWER, Role.CASE_OFFICER}, *_JUDGED[1:]),
+        Work.GIVE_ADVICE: _rule(Role.ADVISER, *_SELECTED, State.ABORTED, *_JUDGED),
+        Work.ANSWER_ADVICE: _rule(DEPARTMENT, *_SELECTED, State.ABORTED, *_JUDGED),
+        Work.REPORT_ON_CONDITION: _rule(_OFFICERS, *_WITH_CONDITIONS),
+        Work.CLOSE_CONDITION: _rule(Role.CASE_OFFICER, *_WITH_CONDITIONS),
+    }
+)
+"""Who may do what beside moving the case. The works that are not here have rules of their own in :func:`allowed`."""
+
+_OF_THE_AUDITOR = frozenset({Work.VIEW_CASE, Work.VIEW_RELEASED_FINDINGS, Work.VIEW_DRAFT_FINDINGS, Work.VIEW_EVIDENCE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +197,7 @@ class CaseFacts:
         tester: Who is assigned to put it to trial; None while nobody is.
         findings_released: Whether the authority has released findings to the contractor.
         had: Who has had which duty in it, in any round: pairs of a duty and an account's id.
+        candidates: Testing organisations that were asked to declare their independence for it.
     """
 
     state: State
@@ -135,6 +206,7 @@ class CaseFacts:
     tester: int | None = None
     findings_released: bool = False
     had: frozenset[tuple[Duty, int]] = frozenset()
+    candidates: frozenset[int] = frozenset()
 
 
 def allowed(person: Person, what: InCase, case: CaseFacts) -> bool:
@@ -145,22 +217,20 @@ def allowed(person: Person, what: InCase, case: CaseFacts) -> bool:
     if what in (Work.EDIT_SEALED_RESULT, Work.EDIT_CRITERIA):
         return False  # a sealed result is edited by nobody; criteria by the policy owner, outside any case
     if Role.AUDITOR in person.roles:
-        return what in (Work.VIEW_CASE, Work.VIEW_RELEASED_FINDINGS)
+        return what in _OF_THE_AUDITOR
+    if what is Work.DECLARE_INDEPENDENCE:  # by candidates: they have no part in the case yet
+        asked = case.state is State.ARRANGING and person.tester is not None and person.tester in case.candidates
+        return asked and Role.IMPARTIALITY_OFFICER in person.roles
     roles = _roles_in(person, case)
     if isinstance(what, Action):
         line = TRANSITIONS[what]
         if case.state not in line.origins or not roles & line.roles:
             return False
         return not (what in DECISIONS and _had_a_duty(person, case))
-    if what is Work.EDIT_REGISTRATION:
-        return case.state in BEFORE_REGISTRATION and Role.PROJECT_OFFICER in roles
-    if what is Work.SCORE_SCREENING:
-        return case.state in _BEFORE_PANEL and Role.CASE_OFFICER in roles
     if what is Work.VIEW_RELEASED_FINDINGS:
         return case.findings_released and bool(roles)
-    if what is Work.VIEW_CASE:
-        return bool(roles & (DEPARTMENT | AUTHORITY | THIRD_PARTY))
-    return False
+    rule = WORKS.get(what)
+    return rule is not None and case.state in rule.states and bool(roles & rule.roles)
 
 
 def allowed_in_general(person: Person, what: General) -> bool:

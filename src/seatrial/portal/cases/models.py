@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from seatrial.portal.cases.duties import candidates_of, duties_of
 from seatrial.portal.cases.states import Action, State
 from seatrial.portal.organisations.models import TestingOrganisation
 from seatrial.portal.registry.models import Release, System
@@ -76,7 +77,8 @@ class Case(models.Model):
             contractor=self.system.contractor_id,
             tester=self.tester_id,
             findings_released=self.findings_released,
-            had=frozenset((duties[action], by) for action, by in acted),
+            had=frozenset((duties[action], by) for action, by in acted) | duties_of(self.pk),
+            candidates=candidates_of(self.pk),
         )
 
 
