@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from seatrial.portal.cases.duties import candidates_of, duties_of
 from seatrial.portal.cases.states import Action, State
+from seatrial.portal.cases.words import STATES
 from seatrial.portal.organisations.models import TestingOrganisation
 from seatrial.portal.registry.models import Release, System
 from seatrial.portal.rights import DUTY_OF, CaseFacts
@@ -66,6 +67,11 @@ class Case(models.Model):
     def reference(self) -> str:
         """What people call the case in letters."""
         return f"ST-{self.pk:05d}"
+
+    @property
+    def state_name(self) -> str:
+        """What people call the state, in the reader's language."""
+        return str(STATES[State(self.state)])
 
     def facts(self) -> CaseFacts:
         """Return what rights depend on; reads who had which duty."""

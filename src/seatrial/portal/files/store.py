@@ -12,7 +12,7 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Protocol
 
 from django.conf import settings
 from django.http import FileResponse
@@ -22,7 +22,7 @@ from seatrial.errors import UsageError
 from seatrial.portal.accounts.models import User
 from seatrial.portal.files.models import StoredFile
 
-__all__ = ["DOCUMENTS", "MAX_DOCUMENT_BYTES", "attachment", "media_type_of", "store"]
+__all__ = ["DOCUMENTS", "MAX_DOCUMENT_BYTES", "Readable", "attachment", "media_type_of", "store"]
 
 MAX_DOCUMENT_BYTES = 25 * 1024 * 1024
 DOCUMENTS = frozenset(
@@ -41,8 +41,15 @@ _MAGIC = (
 _BY_SUFFIX = {".json": "application/json", ".csv": "text/csv", ".yaml": "application/yaml", ".yml": "application/yaml"}
 
 
+class Readable(Protocol):
+    """What a file is read from: an open file, or what a form took in."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most so many bytes; none at the end."""
+
+
 def store(
-    stream: BinaryIO,
+    stream: Readable,
     name: str,
     *,
     by: User | None,
