@@ -6,16 +6,18 @@ from typing import Any, cast
 
 from django.db import transaction
 from django.http import Http404, HttpRequest
+from django.utils.translation import gettext as _
 
 from seatrial.portal import rights
 from seatrial.portal.accounts.models import User
 from seatrial.portal.audit import chain
+from seatrial.portal.cases.errors import NotPermittedError
 from seatrial.portal.cases.models import Case
 from seatrial.portal.cases.pages_of_case import offers, tabs
 from seatrial.portal.cases.visibility import cases_visible_to
 from seatrial.portal.rights import InCase
 
-__all__ = ["case_context", "case_for", "permitted", "record_view", "signed_in"]
+__all__ = ["case_context", "case_for", "must", "permitted", "record_view", "signed_in"]
 
 
 def signed_in(request: HttpRequest) -> User:
@@ -38,6 +40,16 @@ def case_for(request: HttpRequest, pk: int) -> Case:
 def permitted(request: HttpRequest, what: InCase, case: Case) -> bool:
     """Whether the person may do it in the case as it stands."""
     return rights.allowed(signed_in(request).person(), what, case.facts())
+
+
+def must(request: HttpRequest, what: InCase, case: Case) -> None:
+    """Refuse whoever may not do it in the case as it stands.
+
+    Raises:
+        NotPermittedError: They may not.
+    """
+    if not permitted(request, what, case):
+        raise NotPermittedError(_("You may not do this in this case as it stands"), remedy=_("Ask the case officer."))
 
 
 def record_view(request: HttpRequest, case: Case, what: str) -> None:

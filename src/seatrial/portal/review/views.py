@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from seatrial.errors import SeatrialError
 from seatrial.portal.audit import chain
-from seatrial.portal.cases.access import case_context, case_for, permitted, record_view, signed_in
+from seatrial.portal.cases.access import case_context, case_for, must, permitted, record_view, signed_in
 from seatrial.portal.cases.errors import NotPermittedError
 from seatrial.portal.cases.models import Case
 from seatrial.portal.cases.states import Action
@@ -23,7 +23,7 @@ from seatrial.portal.files.store import attachment, store
 from seatrial.portal.review.forms import AdviceForm, FindingForm, MessageForm, RecommendForm, SettleForm
 from seatrial.portal.review.models import Advice, AdviceMessage, Finding
 from seatrial.portal.review.recommending import hand_in
-from seatrial.portal.rights import InCase, Work
+from seatrial.portal.rights import Work
 
 __all__ = [
     "advice",
@@ -39,11 +39,6 @@ __all__ = [
 ]
 
 _BOTH = ["GET", "HEAD", "POST"]
-
-
-def _must(request: HttpRequest, what: InCase, case: Case) -> None:
-    if not permitted(request, what, case):
-        raise NotPermittedError(_("You may not do this in this case as it stands"))
 
 
 @require_safe
@@ -76,7 +71,7 @@ def case_review(request: HttpRequest, pk: int) -> HttpResponse:
 def new_finding(request: HttpRequest, pk: int) -> HttpResponse:
     """Write a finding; a draft until findings are released."""
     case = case_for(request, pk)
-    _must(request, Work.WRITE_FINDING, case)
+    must(request, Work.WRITE_FINDING, case)
     form = FindingForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         finding = form.save(commit=False)
@@ -97,7 +92,7 @@ def _said(finding: Finding) -> dict[str, object]:
 def release(request: HttpRequest, pk: int) -> HttpResponse:
     """Let the department, the tester and the contractor read all findings written so far."""
     case = case_for(request, pk)
-    _must(request, Work.RELEASE_FINDINGS, case)
+    must(request, Work.RELEASE_FINDINGS, case)
     with transaction.atomic():
         count = case.findings.filter(released_at=None).update(released_at=timezone.now())
         Case.objects.filter(pk=case.pk).update(findings_released=True)
@@ -110,7 +105,7 @@ def release(request: HttpRequest, pk: int) -> HttpResponse:
 def settle(request: HttpRequest, pk: int, finding: int) -> HttpResponse:
     """Say how a finding was settled."""
     case = case_for(request, pk)
-    _must(request, Work.WRITE_FINDING, case)
+    must(request, Work.WRITE_FINDING, case)
     found = get_object_or_404(case.findings, pk=finding, settled_at=None)
     form = SettleForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -144,7 +139,7 @@ def advice(request: HttpRequest, pk: int) -> HttpResponse:
 def new_advice(request: HttpRequest, pk: int) -> HttpResponse:
     """Give advice, with a day by which it is to be answered."""
     case = case_for(request, pk)
-    _must(request, Work.GIVE_ADVICE, case)
+    must(request, Work.GIVE_ADVICE, case)
     form = AdviceForm(request.POST or None, case=case)
     if request.method == "POST" and form.is_valid():
         data, by = form.cleaned_data, signed_in(request)
@@ -202,7 +197,7 @@ def _answered(request: HttpRequest, case: Case, given: Advice, form: MessageForm
 def close_advice(request: HttpRequest, pk: int, advice: int) -> HttpResponse:
     """Close a thread: nothing more is expected."""
     case = case_for(request, pk)
-    _must(request, Work.GIVE_ADVICE, case)
+    must(request, Work.GIVE_ADVICE, case)
     with transaction.atomic():
         by = signed_in(request)
         if case.advice.filter(pk=advice, closed_at=None).update(closed_at=timezone.now(), closed_by=by):
@@ -224,7 +219,7 @@ def advice_file(request: HttpRequest, pk: int, message: int) -> FileResponse:
 def recommend(request: HttpRequest, pk: int) -> HttpResponse:
     """Take the signed recommendation and move the case."""
     case = case_for(request, pk)
-    _must(request, Action.RECOMMEND, case)
+    must(request, Action.RECOMMEND, case)
     form = RecommendForm(request.POST or None, request.FILES or None, initial={"version": case.version})
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
