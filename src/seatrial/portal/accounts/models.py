@@ -13,7 +13,7 @@ from seatrial.portal.cases.states import Role
 from seatrial.portal.organisations.models import Contractor, Department, TestingOrganisation
 from seatrial.portal.rights import Person
 
-__all__ = ["HeldRole", "People", "User"]
+__all__ = ["HeldRole", "MachineToken", "People", "SigningKey", "User"]
 
 
 class People(BaseUserManager["User"]):
@@ -117,3 +117,61 @@ class HeldRole(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.role}"
+
+
+class SigningKey(models.Model):
+    """A key with which a person signs: it says whose a signature is; the trust file says what it is worth.
+
+    Attributes:
+        fingerprint: SHA-256 of the public key's DER form, in hexadecimal.
+        ended_at: Since when signatures by it are no longer this person's.
+    """
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="signing_keys")
+    fingerprint = models.CharField(max_length=64)
+    name = models.CharField(_("name"), max_length=150)
+    registered_at = models.DateTimeField(default=timezone.now)
+    registered_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        """A key is one person's at a time."""
+
+        ordering = ("-pk",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("fingerprint",), condition=models.Q(ended_at=None), name="a_key_is_one_persons"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.fingerprint[:12]})"
+
+
+class MachineToken(models.Model):
+    """What a program shows instead of a password. It has the rights of its person, within its scopes.
+
+    Attributes:
+        prefix: The first characters of the secret, so that people can tell tokens apart.
+        sha256: Of the secret; the secret itself is shown once and kept nowhere.
+        scopes: What it is good for: values of :class:`~seatrial.portal.accounts.tokens.Scope`.
+    """
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="tokens")
+    name = models.CharField(_("name"), max_length=100)
+    prefix = models.CharField(max_length=12)
+    sha256 = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField()
+    created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        """The latest first."""
+
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
