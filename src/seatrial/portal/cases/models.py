@@ -73,6 +73,11 @@ class Case(models.Model):
         """What people call the state, in the reader's language."""
         return str(STATES[State(self.state)])
 
+    @property
+    def state_label(self) -> str:
+        """What people call the state, in the reader's language."""
+        return str(STATES[State(self.state)])
+
     def facts(self) -> CaseFacts:
         """Return what rights depend on; reads who had which duty."""
         duties = {action.value: duty for action, duty in DUTY_OF.items()}
