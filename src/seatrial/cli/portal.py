@@ -13,6 +13,9 @@ __all__ = ["register"]
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("serve")(serve)
+    people = typer.Typer(help="People of the portal.", no_args_is_help=True)
+    people.command("add")(people_add)
+    app.add_typer(people, name="people")
     audit = typer.Typer(help="The portal's record of everything decided.", no_args_is_help=True)
     audit.command("verify")(audit_verify)
     app.add_typer(audit, name="audit")
@@ -58,3 +61,30 @@ def audit_verify(
 
     known = chain.Head.parse(head) if head else None
     print(chain.verify(known))
+
+
+def people_add(
+    email: Annotated[str, typer.Argument(help="E-mail address, with which the person signs in.")],
+    name: Annotated[str, typer.Option(help="The person's name.")],
+    role: Annotated[list[str], typer.Option(help="A role, as platform_administrator; may be repeated.")],
+) -> None:
+    """Make an account of the authority, the first administrator's above all; its password is printed this once."""
+    import secrets
+
+    from seatrial.errors import UsageError
+    from seatrial.portal.cases.states import Role
+
+    unknown = sorted(set(role) - set(Role))
+    if unknown:
+        raise UsageError("there is no such role", value=unknown[0], remedy=f"One of: {', '.join(Role)}.")
+    _prepare()
+    from django.db import transaction
+
+    from seatrial.portal.accounts import people
+
+    password = secrets.token_urlsafe(15)
+    with transaction.atomic():
+        made = people.add(by=None, email=email, name=name, password=password)
+        for one in role:
+            people.give_role(made, Role(one), by=None)
+    print(f"{made.email}\npassword: {password}\nAt the first sign-in an authenticator is set up.")

@@ -10,10 +10,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from seatrial.portal.cases.states import Role
+from seatrial.portal.cases.words import ROLES
 from seatrial.portal.organisations.models import Contractor, Department, TestingOrganisation
 from seatrial.portal.rights import Person
 
-__all__ = ["HeldRole", "MachineToken", "People", "SigningKey", "User"]
+__all__ = ["HeldRole", "MachineToken", "People", "SignInFailure", "SigningKey", "User"]
 
 
 class People(BaseUserManager["User"]):
@@ -118,6 +119,11 @@ class HeldRole(models.Model):
     def __str__(self) -> str:
         return f"{self.user}: {self.role}"
 
+    @property
+    def label(self) -> str:
+        """What people call the role, in the reader's language."""
+        return str(ROLES[Role(self.role)])
+
 
 class SigningKey(models.Model):
     """A key with which a person signs: it says whose a signature is; the trust file says what it is worth.
@@ -175,3 +181,28 @@ class MachineToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class SignInFailure(models.Model):
+    """A failed attempt to sign in.
+
+    Attributes:
+        account: What was given as e-mail address, in lower case, whether there is such an account or not.
+        address: Where it came from.
+    """
+
+    account = models.CharField(max_length=254)
+    address = models.CharField(max_length=64)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        """Counted by account and by address within a time."""
+
+        ordering = ("-pk",)
+        indexes = (
+            models.Index(fields=("account", "at"), name="failure_of_account"),
+            models.Index(fields=("address", "at"), name="failure_of_address"),
+        )
+
+    def __str__(self) -> str:
+        return self.account

@@ -34,6 +34,8 @@ def _navigation(request: HttpRequest, user: User) -> list[NavigationItem]:
     """Return the entries that the person may follow, by right; rooms are in the order of the work."""
     person = user.person()
     entries = [("cases:list", _("Cases"), True)]
+    manages = rights.allowed_in_general(person, rights.General.MANAGE_PEOPLE)
+    entries.append(("accounts:people", _("People"), manages))
     entries.append(("audit:list", _("Audit trail"), rights.allowed_in_general(person, rights.General.VIEW_AUDIT)))
     return [
         NavigationItem(url, label, request.path.startswith(url))
