@@ -9,6 +9,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.utils import is_mfa_enabled
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -17,7 +18,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from seatrial.portal.accounts.models import SignInFailure
+from seatrial.portal.accounts.models import SignInFailure, User
 from seatrial.portal.audit import chain
 
 __all__ = ["LOCKED_FOR", "MOST_FAILURES", "MOST_FAILURES_OF_ADDRESS", "AccountAdapter", "SecondFactorAdapter"]
@@ -33,6 +34,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Accounts are made by the platform administrator."""
         return False
+
+    def is_reauthentication_required(self, *, app: str, **more: Any) -> bool:
+        """Ask for the password again before a second factor is changed, but not before the first is set up."""
+        user = getattr(self.request, "user", None)
+        if app == "allauth.mfa" and isinstance(user, User) and not is_mfa_enabled(user):
+            return False
+        return bool(super().is_reauthentication_required(app=app, **more))
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Refuse an account or an address from which too much was guessed; an unknown account likewise.

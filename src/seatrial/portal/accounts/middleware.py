@@ -15,12 +15,11 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from seatrial.portal.accounts.models import User
-from seatrial.portal.accounts.signals import SINCE
+from seatrial.portal.accounts.signals import HAS_SECOND_FACTOR, SINCE
 
 __all__ = ["LONGEST_SESSION_S", "guard"]
 
 LONGEST_SESSION_S = 12 * 3600
-_HAS_SECOND_FACTOR = "has_second_factor"
 _Next = Callable[[HttpRequest], HttpResponse]
 
 
@@ -55,10 +54,10 @@ def _too_long(request: HttpRequest) -> HttpResponse | None:
 
 
 def _without_second_factor(request: HttpRequest, user: User) -> HttpResponse | None:
-    if request.session.get(_HAS_SECOND_FACTOR) == user.pk:
+    if request.session.get(HAS_SECOND_FACTOR) == user.pk:
         return None
     if is_mfa_enabled(user, [Authenticator.Type.TOTP]):
-        request.session[_HAS_SECOND_FACTOR] = user.pk
+        request.session[HAS_SECOND_FACTOR] = user.pk
         return None
     # What is needed to set it up, to sign out, and to read the page in one's own language.
     open_ = ("mfa_activate_totp", "account_logout", "account_reauthenticate", "set_language", "accounts:totp_picture")

@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "seatrial.portal.organisations",
     "seatrial.portal.accounts",
     "seatrial.portal.files",
