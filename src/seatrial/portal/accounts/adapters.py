@@ -48,7 +48,6 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has
         Raises:
             ValidationError: It is locked for now.
         """
-        super().pre_authenticate(request, **credentials)
         account, address = _account(credentials), self.get_client_ip(request)
         recent = SignInFailure.objects.filter(at__gt=timezone.now() - LOCKED_FOR)
         if (
@@ -58,6 +57,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc] # allauth has
             with transaction.atomic():
                 chain.append("sign_in.locked", by=None, actor_name=account, particulars={"address": address})
             raise ValidationError(_("Too many attempts. Try again in a quarter of an hour."))
+        super().pre_authenticate(request, **credentials)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Take down a failure."""
