@@ -40,6 +40,7 @@ class Bundle:
     sent: np.ndarray = field(default_factory=lambda: EVEN)
     stated: dict[str, Any] | None = None
     sealed_by: tuple[Any, ...] = (TESTER_KEY,)
+    pages: tuple[str, ...] = ()
 
     def checked(self) -> str:
         """Return what the step says of the bundle; raises as it does."""
@@ -57,7 +58,9 @@ class Bundle:
             environment["permission"] = usual if self.stated is None else self.stated
         write_manifest(self.folder)
         manifest = parse_manifest((self.folder / "manifest.json").read_bytes())
-        plan = {"target": self.target} | ({"proxy": self.proxy} if self.proxy else {})
+        plan: dict[str, Any] = {"target": self.target} | ({"proxy": self.proxy} if self.proxy else {})
+        if self.pages:
+            plan["telemetry"] = {"sources": {f"page{n}": {"prometheus": page} for n, page in enumerate(self.pages)}}
         check = Check(self.folder, TRUST, STARTED + timedelta(hours=1), None, manifest)
         check.documents = {"plan.json": plan, "environment.json": environment}
         check.sealed_by = self.sealed_by
@@ -128,6 +131,20 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"document": envelope(terms(PLACE), testers=(TESTER_KEY.fingerprint,)), "sealed_by": ()}, "not sealed by",
     ),
     "without the plan's seal": ({"document": envelope(terms(PLACE), plan_seal="b" * 64)}, "under the plan's seal"),
+    "an order that was issued when the run had begun": (
+        {"document": envelope(terms(PLACE), issued_at=STARTED + timedelta(seconds=1))}, "after the run began",
+    ),
+    "an address elsewhere that is said to lead to loopback": (
+        {"name": None, "addresses": ["127.0.0.1"]}, "holds neither",
+    ),
+    "figures from an address that nobody permitted": (
+        {"pages": ("http://192.0.2.10:9100/metrics", "http://192.0.2.99:9100/metrics")},
+        "the telemetry page1 is beyond this machine, and 192.0.2.99:9100 is not among the targets",
+    ),
+    "figures from elsewhere in a trial of loopback": (
+        {"name": None, "target": "http://127.0.0.1:1", "addresses": ["127.0.0.1"], "pages": ("http://192.0.2.9/m",)},
+        "holds neither",
+    ),
     "no consent": ({"name": "consent.json", "document": b"{}"}, "fields missing or unknown"),
 }  # fmt: skip
 
@@ -151,6 +168,17 @@ def test_both_an_order_and_a_consent_are_refused(bundle: Bundle) -> None:
 def test_what_is_sent_a_moment_after_the_window_is_let_pass(bundle: Bundle) -> None:
     ends = STARTED + timedelta(seconds=61 - MOST_LATE_SECONDS)
     bundle.document = envelope(terms(PLACE, not_after=ends, max_per_second=40.0))
+    bundle.checked()
+
+
+def test_figures_may_be_read_from_the_target_s_host_this_machine_and_what_the_order_names(bundle: Bundle) -> None:
+    bundle.document = envelope(terms(PLACE, "192.0.2.99:80"))
+    bundle.pages = ("http://192.0.2.10:9100/metrics", "http://localhost:9100/metrics", "http://192.0.2.99/metrics")
+    bundle.checked()
+
+
+def test_an_order_may_be_issued_in_the_second_in_which_the_run_began(bundle: Bundle) -> None:
+    bundle.document = envelope(terms(PLACE), issued_at=STARTED)
     bundle.checked()
 
 

@@ -98,7 +98,7 @@ class EveryField(forms.Form):
     peak = forms.IntegerField(min_value=1)
     opens_on = forms.DateField(widget=forms.DateInput(attrs={"type": "date"}), help_text="2026-12-03")
     email = forms.EmailField()
-    password = forms.CharField(widget=forms.PasswordInput, required=False)
+    password = forms.CharField(widget=forms.PasswordInput(attrs={"autocomplete": "off"}), required=False)
     kind = forms.ChoiceField(choices=[("a", _LONG_EN), ("b", _LONG_ZH)])
     days = forms.MultipleChoiceField(choices=[("1", "Monday 星期一"), ("2", "Tuesday 星期二")], required=False)
     risk = forms.ChoiceField(
@@ -175,7 +175,7 @@ def _context(language: str) -> dict[str, Any]:
         "reasons": Reasons(),
         "consequences": [say["what_next"], say["lead"]],
         "warning": say["caption"],
-        "paragraphs": [say["lead"], say["what_next"], say["caption"], say["reasons"]] * 2,
+        "paragraphs": [say["lead"], say["what_next"], say["caption"], say["reasons"]],
         "letter": {
             "issuer": say["department"],
             "reference": "ST-00042/2",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from seatrial.clock import to_rfc3339
 from seatrial.errors import BundleError
@@ -18,7 +20,7 @@ from seatrial.evidence.consent import CONSENT, parse_consent
 from seatrial.evidence.order import ORDER, read_order
 from seatrial.evidence.plan_seal import SEAL
 from seatrial.evidence.terms import Terms
-from seatrial.model.reach import Beyond, beyond_loopback, is_loopback
+from seatrial.model.reach import Beyond, beyond_loopback, host_port, is_loopback
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,12 +37,13 @@ _SOURCE = "Do not rely on this load: ask the tester for the permission that it s
 
 
 class _Given(NamedTuple):
-    """A permission in a bundle: what it is, as people say it, and what it asks for."""
+    """A permission in a bundle: what it is, as people say it, what it asks for, and when it was issued, if it says."""
 
     said: str
     terms: Terms
     testers: tuple[str, ...]
     seal: str | None
+    issued_at: datetime | None
 
 
 def load_was_authorised(check: Check) -> str:
@@ -51,7 +54,7 @@ def load_was_authorised(check: Check) -> str:
     plan, environment = _document(check, PLAN), _document(check, ENVIRONMENT)
     found = [name for name in (ORDER, CONSENT) if os.path.lexists(check.directory / name)]
     parts = sorted((check.directory / "records").glob("*/part-*.parquet"))
-    beyond = _beyond(plan, environment)
+    beyond = (*_beyond(plan, environment), *_asked_besides(plan))
     if not found:
         if not beyond:
             raise NotApplicableError("the target is this machine's own loopback, which needs nobody's word")
@@ -74,7 +77,7 @@ def load_was_authorised(check: Check) -> str:
         *_by_another(check, given),
     ]
     seconds, last_ns = _sent(parts)
-    problems += _outside(given.terms, _started(environment), last_ns)
+    problems += _outside(given, _started(environment), last_ns)
     problems += _too_fast(given.terms, seconds)
     if problems:
         raise BundleError("; ".join(problems), remedy=_SOURCE)
@@ -96,10 +99,39 @@ def _beyond(plan: Mapping[str, Any], environment: Mapping[str, Any]) -> tuple[Be
     addresses = environment.get("target_addresses", [])
     if not isinstance(addresses, list) or not all(isinstance(address, str) for address in addresses):
         raise CannotRunError(f"{ENVIRONMENT} has no list of addresses")
+    if proxy is None and (literal := _literal(target)) is not None:
+        addresses = [*addresses, literal]  # an address leads to itself, whatever the environment says
     found = beyond_loopback(target, proxy, addresses)
     # Where no address is stated, the plan's own words must say that it is loopback: a name could have led anywhere.
     if not addresses and all(is_loopback(place.rpartition(":")[0].strip("[]")) for _, place in found):
         return ()
+    return found
+
+
+def _literal(target: str) -> str | None:
+    """Return the address that a target is written as; None for a name, and for what is no target."""
+    try:
+        host = urlsplit(target).hostname or ""
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    return host if not is_loopback(host) else None
+
+
+def _asked_besides(plan: Mapping[str, Any]) -> Sequence[Beyond]:
+    """Return the addresses beyond loopback that figures were read from: neither the target's host nor this machine.
+
+    A run resolves their names; the bundle does not hold what they led to, so here the name alone decides.
+    """
+    telemetry = plan.get("telemetry")
+    sources = telemetry.get("sources") if isinstance(telemetry, dict) else None
+    own = urlsplit(str(plan.get("target"))).hostname or ""
+    found = []
+    for name, source in sources.items() if isinstance(sources, dict) else ():
+        page = source.get("prometheus") if isinstance(source, dict) else None
+        host = (urlsplit(page).hostname or "") if isinstance(page, str) else own
+        if host != own and not is_loopback(host):
+            found.append(Beyond(f"the telemetry {name} is beyond this machine", host_port(str(page))))
     return found
 
 
@@ -111,11 +143,10 @@ def _read(check: Check, name: str) -> _Given:
     if name == ORDER:
         order = read_order(data, check.trust, check.now)
         said = f"test order {order.order_id}, case {order.case}, issued {to_rfc3339(order.issued_at)}"
-        return _Given(said, order.terms, order.testers, order.plan_seal)
+        return _Given(said, order.terms, order.testers, order.plan_seal, order.issued_at)
     consent = parse_consent(data)
-    return _Given(
-        f"an unsigned consent that the target served for {consent.tester}", consent.terms, consent.testers, None
-    )
+    said = f"an unsigned consent that the target served for {consent.tester}"
+    return _Given(said, consent.terms, consent.testers, None, None)
 
 
 def _not_the_one(check: Check, name: str, stated: Mapping[str, Any]) -> Sequence[str]:
@@ -152,9 +183,13 @@ def _started(environment: Mapping[str, Any]) -> datetime:
     return parse_rfc3339(environment.get("started_at"), f"started_at of {ENVIRONMENT}")
 
 
-def _outside(terms: Terms, started: datetime, last_ns: int) -> Sequence[str]:
-    last = started + timedelta(microseconds=last_ns / 1000)
+def _outside(given: _Given, started: datetime, last_ns: int) -> Sequence[str]:
+    last, terms = started + timedelta(microseconds=last_ns / 1000), given.terms
     problems = []
+    if given.issued_at is not None and given.issued_at > started:
+        problems.append(
+            f"the order was issued at {to_rfc3339(given.issued_at)}, after the run began at {to_rfc3339(started)}"
+        )
     if not terms.not_before <= started < terms.not_after:
         problems.append(f"the run began at {to_rfc3339(started)}, outside the permitted window")
     elif last > terms.not_after + timedelta(seconds=MOST_LATE_SECONDS):
